@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use eventsource_stream::Eventsource as _;
-use sselens::frame::{Framer, Frames, Hint, Kind};
+use sselens::frame::{FrameKind, Framer, Frames, Hint};
 
 mod support;
 use support::{Contender, compare, drain};
@@ -76,7 +76,7 @@ fn framer(reads: &[Bytes], body: &mut Vec<u8>, frames: &mut Frames) -> usize {
         framer.push(body, frames);
     }
     framer.finish(body, frames);
-    frames.iter().filter(|f| f.kind == Kind::Event).count()
+    frames.iter().filter(|f| f.kind == FrameKind::Event).count()
 }
 
 fn sse_core(reads: &[Bytes]) -> usize {

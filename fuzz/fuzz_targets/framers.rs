@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use sselens::frame::web_socket::{Deflate, Direction, Found, Sender};
+use sselens::frame::web_socket::{Deflate, Direction, WsFound, Sender};
 use sselens::frame::{Framer, Frames, Hint};
 use sselens_fuzz::mutate;
 
@@ -31,7 +31,7 @@ fn frames(kind: Option<&str>, body: &[u8], ends: impl Iterator<Item = usize>) ->
 fn messages<'a>(sender: Sender, deflate: bool, pieces: impl Iterator<Item = &'a [u8]>) -> String {
     let deflate = deflate.then(|| Deflate::of("permessage-deflate")).flatten();
     let mut direction = Direction::new(sender, deflate);
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<WsFound> = Vec::new();
     for piece in pieces {
         direction.feed(piece, &mut |one| found.push(one));
     }

@@ -18,7 +18,7 @@ use crate::dialect::Channel;
 use crate::inspect::Inspection;
 use crate::inspect::compare::Oddity;
 use crate::journal::{ExchangeId, Head};
-use crate::replay::{By, Chooser, Recorded, Replay};
+use crate::replay::{Chooser, ChosenBy, Recorded, Replay};
 use crate::transport::request::Outgoing;
 
 /// The direct answer, served to the gateway.
@@ -47,7 +47,7 @@ impl Stage {
         let notify = Arc::new(move |text: String| {
             count.fetch_add(u64::from(text.contains('→')), Ordering::SeqCst);
         });
-        let replay = Arc::new(Replay::new(Chooser::new(Vec::new(), By::Any), 0.0, notify));
+        let replay = Arc::new(Replay::new(Chooser::new(Vec::new(), ChosenBy::Any), 0.0, notify));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -69,7 +69,7 @@ impl Stage {
     /// Serves this body from now on.
     pub(super) fn play(&self, head: &Head, body: &[u8]) {
         let recorded = Recorded::stream(head, body);
-        self.replay.replace(Chooser::new(vec![recorded], By::Any));
+        self.replay.replace(Chooser::new(vec![recorded], ChosenBy::Any));
     }
 
     /// How often it was asked.

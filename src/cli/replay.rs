@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::args::{Global, Match, ReplayArgs as Args};
 use super::exit::{Exit, Failure};
 use super::{input, listen};
-use crate::replay::{By, Chooser, Replay, apply, exchanges};
+use crate::replay::{Chooser, ChosenBy, Replay, apply, exchanges};
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     if !args.listen.ip().is_loopback() && !args.allow_remote {
@@ -31,10 +31,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         apply(one, &args.fault).map_err(|why| format!("--fault: {why}"))?;
     }
     let by = match args.r#match {
-        Match::Path => By::Path,
-        Match::Body => By::Body,
-        Match::Order => By::Order,
-        Match::Any => By::Any,
+        Match::Path => ChosenBy::Path,
+        Match::Body => ChosenBy::Body,
+        Match::Order => ChosenBy::Order,
+        Match::Any => ChosenBy::Any,
     };
     let count = recorded.len();
     let quiet = global.clone();

@@ -18,7 +18,7 @@ use super::child::{Child, Output};
 use super::exit::{Exit, Failure};
 use super::signals::Signals;
 use crate::journal::Side;
-use crate::tap::{News, Tap};
+use crate::tap::{Tap, TapNews};
 
 /// How many entries wait to be written before the tap's observer does.
 const QUEUE: usize = 4096;
@@ -78,7 +78,7 @@ async fn ended(child: Child, signals: Signals) -> Exit {
 /// The taps are closed while what they still have to say is listened to.
 fn drop_while_closing(
     taps: Vec<Tap>,
-    mut news: mpsc::Receiver<(Side, News)>,
+    mut news: mpsc::Receiver<(Side, TapNews)>,
     session: &mut Session<'_>,
     runtime: &tokio::runtime::Runtime,
 ) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::value::{python_type, text};
 use super::{ClientRun, Raised, Reader, calls};
-use crate::frame::eventstream::{Damage, Message};
+use crate::frame::eventstream::{Damage, EventStreamMessage};
 use crate::json::{Kind, Tape, Value};
 
 /// Makes its reader.
@@ -39,7 +39,7 @@ impl Reader for BotocoreReader {
     fn event(&mut self, _run: &mut ClientRun, _event: &str, _data: &str) {}
 
     fn message(&mut self, run: &mut ClientRun, bytes: &[u8]) {
-        let message = Message::of(bytes);
+        let message = EventStreamMessage::of(bytes);
         if let Some(Damage::Prelude | Damage::Message) = message.damage() {
             return run.raise("ChecksumMismatch", "Checksum mismatch: expected 0x");
         }
@@ -63,7 +63,7 @@ impl Reader for BotocoreReader {
 }
 
 /// The error of a message that is one.
-fn exception(message: Message<'_>, json: Value<'_>) -> Raised {
+fn exception(message: EventStreamMessage<'_>, json: Value<'_>) -> Raised {
     let kind = message.header(":exception-type").unwrap_or_default();
     let (code, words) = match EXCEPTIONS.contains(&kind) {
         true => match object(json) {

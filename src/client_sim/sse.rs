@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::frame::eventstream::{Damage, Message};
+use crate::frame::eventstream::{Damage, EventStreamMessage};
 
 /// How a client's decoder departs from the HTML standard.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +137,7 @@ impl SseDecoder {
     /// The next message; a damaged one goes on to the end of the body.
     fn message(&mut self, body: &[u8]) -> Next {
         let rest = body.get(self.line..).unwrap_or_default();
-        let message = Message::of(rest);
+        let message = EventStreamMessage::of(rest);
         let start = self.line;
         self.line = match message.damage() {
             Some(Damage::Short(..)) => return Next::More,

@@ -40,7 +40,7 @@ impl Dialect for AiSdkUi {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        if payload.kind != frame::Kind::Event {
+        if payload.kind != frame::FrameKind::Event {
             return None;
         }
         let json = payload.json?;
@@ -166,7 +166,7 @@ impl Dialect for AiSdkData {
 
     /// The framing has found the codes: no other lines have them.
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        (payload.kind == frame::Kind::Line && payload.event.len() == 1)
+        (payload.kind == frame::FrameKind::Line && payload.event.len() == 1)
             .then(|| Evidence::certain("lines with a code in front"))
     }
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn lines_with_codes() {
         let events = script_of_events(
-            frame::Kind::Line,
+            frame::FrameKind::Line,
             "auto",
             &[
                 ("f", r#"{"messageId":"m"}"#),

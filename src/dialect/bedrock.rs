@@ -64,11 +64,11 @@ impl Dialect for Converse {
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         match payload.kind {
-            frame::Kind::Message => {
+            frame::FrameKind::Message => {
                 json.get(member(payload.event)?)?;
                 Some(Evidence::member("event", payload.event))
             }
-            frame::Kind::Body => {
+            frame::FrameKind::Body => {
                 json.at(&["output", "message", "content"])?;
                 json.get("stopReason")
                     .map(|_| Evidence::certain("output.message beside stopReason"))
@@ -259,8 +259,8 @@ impl Decoder for ConverseDecoder {
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         match payload.kind {
-            frame::Kind::Message => event(payload.event, json, false, emit),
-            frame::Kind::Body => whole(json, emit),
+            frame::FrameKind::Message => event(payload.event, json, false, emit),
+            frame::FrameKind::Body => whole(json, emit),
             _ => {}
         }
     }
@@ -270,7 +270,7 @@ impl Decoder for ConverseDecoder {
 /// whether it is.
 pub(super) fn exception(payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) -> bool {
     let failed = payload.event.ends_with("Exception") || payload.event == "error";
-    if payload.kind != frame::Kind::Message || !failed {
+    if payload.kind != frame::FrameKind::Message || !failed {
         return false;
     }
     let text = payload.json.filter(|j| j.kind() == Kind::Object && !j.is_empty());
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn events_by_the_names_in_their_headers() {
         let events = script_of_events(
-            frame::Kind::Message,
+            frame::FrameKind::Message,
             "bedrock-converse",
             &[
                 ("messageStart", r#"{"role":"assistant","p":"ab"}"#),
@@ -460,7 +460,7 @@ mod tests {
     #[test]
     fn exceptions_are_errors_with_their_type() {
         let events = script_of_events(
-            frame::Kind::Message,
+            frame::FrameKind::Message,
             "bedrock-converse",
             &[
                 ("throttlingException", r#"{"message":"Too many tokens"}"#),

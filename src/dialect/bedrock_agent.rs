@@ -51,7 +51,7 @@ impl Dialect for Agent {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        let json = payload.json.filter(|_| payload.kind == frame::Kind::Message)?;
+        let json = payload.json.filter(|_| payload.kind == frame::FrameKind::Message)?;
         let certain = match payload.event {
             "trace" => json.get("trace").is_some(),
             "returnControl" => json.get("invocationInputs").is_some(),
@@ -118,7 +118,7 @@ impl Decoder for AgentDecoder {
             return;
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        if payload.kind != frame::Kind::Message {
+        if payload.kind != frame::FrameKind::Message {
             return bedrock::refusal(json, emit);
         }
         match payload.event {
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn text_comes_in_chunks_and_calls_are_handed_back() {
         let events = script_of_events(
-            frame::Kind::Message,
+            frame::FrameKind::Message,
             "bedrock-agent",
             &[
                 ("trace", r#"{"trace":{"orchestrationTrace":{"rationale":{"text":"hm"}}}}"#),
@@ -202,7 +202,7 @@ mod tests {
             let data = format!(r#"{{"bytes":"{bytes}"}}"#);
             let mut tape = Tape::new();
             tape.parse(&data).unwrap();
-            let (kind, json) = (frame::Kind::Message, tape.root(&data));
+            let (kind, json) = (frame::FrameKind::Message, tape.root(&data));
             let payload = Payload { kind, event: "chunk", data: &data, json, id: None };
             assert_eq!(Agent.recognizes(&payload).is_some(), is);
         }

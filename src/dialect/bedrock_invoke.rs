@@ -76,7 +76,7 @@ impl Dialect for Invoke {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        let is_chunk = payload.kind == frame::Kind::Message && payload.event == "chunk";
+        let is_chunk = payload.kind == frame::FrameKind::Message && payload.event == "chunk";
         // Bedrock's agents send such chunks too, with plain text in them.
         let text = payload.json.filter(|_| is_chunk).and_then(inner)?;
         let mut tape = Tape::new();
@@ -137,7 +137,7 @@ impl Decoder for InvokeDecoder {
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         let mut tape = std::mem::take(&mut self.tape);
-        if payload.kind != frame::Kind::Message {
+        if payload.kind != frame::FrameKind::Message {
             bedrock::refusal(json, emit);
         } else if let Some(text) = inner(json)
             && tape.parse(&text).is_ok()
@@ -278,7 +278,7 @@ mod tests {
             .map(|p| format!(r#"{{"bytes":"{}","p":"ab"}}"#, STANDARD.encode(p)))
             .collect();
         let payloads: Vec<_> = wrapped.iter().map(|p| ("chunk", p.as_str())).collect();
-        script_of_events(frame::Kind::Message, "bedrock-invoke", &payloads)
+        script_of_events(frame::FrameKind::Message, "bedrock-invoke", &payloads)
     }
 
     #[test]
@@ -341,6 +341,8 @@ mod tests {
     #[test]
     fn damaged_pieces_tell_nothing() {
         let payloads = [("chunk", r#"{"bytes":"%%%"}"#), ("chunk", r#"{"bytes":"aGk="}"#)];
-        assert!(script_of_events(frame::Kind::Message, "bedrock-invoke", &payloads).is_empty());
+        assert!(
+            script_of_events(frame::FrameKind::Message, "bedrock-invoke", &payloads).is_empty()
+        );
     }
 }

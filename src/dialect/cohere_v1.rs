@@ -295,12 +295,12 @@ fn usage(response: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
 #[cfg(test)]
 mod tests {
     use super::super::tests::script_of;
-    use crate::frame::Kind;
+    use crate::frame::FrameKind;
 
     #[test]
     fn the_last_line_repeats_what_came() {
         let s = script_of(
-            Kind::Line,
+            FrameKind::Line,
             "auto",
             &[
                 r#"{"is_finished":false,"event_type":"stream-start","generation_id":"g"}"#,
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn calls_come_in_pieces_and_again_whole() {
         let s = script_of(
-            Kind::Line,
+            FrameKind::Line,
             "auto",
             &[
                 r#"{"event_type":"tool-calls-chunk","text":"I will look."}"#,
@@ -344,14 +344,14 @@ mod tests {
             ]
         );
         let whole = r#"{"event_type":"tool-calls-generation","tool_calls":[{"name":"f","parameters":{"a":1}}]}"#;
-        let s = script_of(Kind::Line, "auto", &[whole]);
+        let s = script_of(FrameKind::Line, "auto", &[whole]);
         assert_eq!(s, ["tool Some(0) tool_calls[0] - f {\"a\":1}"]);
     }
 
     #[test]
     fn what_came_only_at_the_end_and_errors() {
         let s = script_of(
-            Kind::Line,
+            FrameKind::Line,
             "auto",
             &[
                 r#"{"event_type":"stream-end","finish_reason":"ERROR","response":{"generations":[{"text":"a"}],"token_count":{"prompt_tokens":3,"response_tokens":1,"total_tokens":4}}}"#,

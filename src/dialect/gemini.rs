@@ -60,7 +60,7 @@ impl Dialect for Gemini {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        if (payload.kind == frame::Kind::Element) != self.array {
+        if (payload.kind == frame::FrameKind::Element) != self.array {
             return None;
         }
         let json = payload.json.map(unwrapped)?;

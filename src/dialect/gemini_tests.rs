@@ -1,5 +1,5 @@
 use super::super::tests::{script, script_of};
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 
 const STREAM: &[&str] = &[
     r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}]},"index":0}],"modelVersion":"m","usageMetadata":{"trafficType":"ON_DEMAND"}}"#,
@@ -23,7 +23,7 @@ fn thought_and_text_are_parts() {
 
 #[test]
 fn elements_of_an_array_are_the_other_dialect() {
-    assert_eq!(script_of(Kind::Element, "auto", STREAM), EVENTS);
+    assert_eq!(script_of(FrameKind::Element, "auto", STREAM), EVENTS);
 }
 
 #[test]

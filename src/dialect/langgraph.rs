@@ -325,7 +325,7 @@ mod tests {
     use crate::frame;
 
     fn emitted(events: &[(&str, &str)]) -> Vec<String> {
-        script_of_events(frame::Kind::Event, "langgraph", events)
+        script_of_events(frame::FrameKind::Event, "langgraph", events)
     }
 
     #[test]

@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn texts_messages_logs_and_events() {
         let events = script_of_events(
-            frame::Kind::Event,
+            frame::FrameKind::Event,
             "langserve",
             &[
                 ("metadata", r#"{"run_id":"r"}"#),

@@ -42,7 +42,7 @@ impl Dialect for LmStudio {
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
-        if payload.kind == frame::Kind::Body {
+        if payload.kind == frame::FrameKind::Body {
             return is_result(json).then(|| Evidence::likely("output and stats"));
         }
         let kind = json.str("type")?;
@@ -184,7 +184,7 @@ impl Decoder for LmStudioDecoder {
                     }
                     return emit(DecodeEvent::Terminal);
                 }
-                _ if payload.kind == frame::Kind::Body && is_result(json) => {
+                _ if payload.kind == frame::FrameKind::Body && is_result(json) => {
                     self.result(json, &IN_BODY, emit);
                     return emit(DecodeEvent::Terminal);
                 }
@@ -318,7 +318,7 @@ impl LmStudioDecoder {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{script, script_of};
-    use crate::frame::Kind;
+    use crate::frame::FrameKind;
 
     const END: &str = r#"{"type":"chat.end","result":{"model_instance_id":"m","output":[{"type":"reasoning","content":"hm"},{"type":"tool_call","tool":"f","arguments":{"a":1},"output":"x"},{"type":"message","content":"Hi"}],"stats":{"input_tokens":3,"total_output_tokens":7,"reasoning_output_tokens":2}}}"#;
 
@@ -371,9 +371,10 @@ mod tests {
     fn what_came_only_at_the_end_is_read_there() {
         let whole = END.strip_prefix(r#"{"type":"chat.end","result":"#).unwrap();
         let whole = whole.strip_suffix('}').unwrap();
-        for (s, at) in
-            [(script("auto", &[END]), "result."), (script_of(Kind::Body, "auto", &[whole]), "")]
-        {
+        for (s, at) in [
+            (script("auto", &[END]), "result."),
+            (script_of(FrameKind::Body, "auto", &[whole]), ""),
+        ] {
             assert_eq!(
                 s,
                 [

@@ -30,7 +30,10 @@ impl Dialect for Mcp {
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         // The first event of a stream that can be resumed has an id and nothing else.
-        if payload.kind == frame::Kind::Event && payload.data.is_empty() && payload.id.is_some() {
+        if payload.kind == frame::FrameKind::Event
+            && payload.data.is_empty()
+            && payload.id.is_some()
+        {
             return Some(Evidence::guess("an id and no data"));
         }
         // The older transport says first where to send.
@@ -182,6 +185,6 @@ mod tests {
         let emitted = script("auto", &[list]);
         assert_eq!(emitted, ["terminal", "content 0 result.content[0].text: a", "terminal"]);
         let events = [("endpoint", "/messages/?session_id=1"), ("message", "")];
-        assert_eq!(script_of_events(frame::Kind::Event, "auto", &events), ["terminal"]);
+        assert_eq!(script_of_events(frame::FrameKind::Event, "auto", &events), ["terminal"]);
     }
 }

@@ -58,7 +58,7 @@ pub(super) static REPLICATE: Minor = Minor {
         match p.event {
             "output" | "logs" if counted => Some(Evidence::certain("events output with ids N:N")),
             "error" | "done" if counted => Some(Evidence::likely("ids N:N")),
-            "output" if plain && p.kind == frame::Kind::Event => {
+            "output" if plain && p.kind == frame::FrameKind::Event => {
                 Some(Evidence::likely("plain text in events output"))
             }
             _ => None,

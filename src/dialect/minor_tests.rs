@@ -4,7 +4,7 @@ use super::super::tests::{script, script_of_events};
 use super::*;
 
 fn named(dialect: &str, events: &[(&str, &str)]) -> Vec<String> {
-    script_of_events(frame::Kind::Event, dialect, events)
+    script_of_events(frame::FrameKind::Event, dialect, events)
 }
 
 #[test]

@@ -218,7 +218,7 @@ impl Varying {
 #[derive(Clone, Copy)]
 pub struct Payload<'a> {
     /// What kind of frame carries it.
-    pub kind: frame::Kind,
+    pub kind: frame::FrameKind,
     /// The SSE event type; `message` where there is none.
     pub event: &'a str,
     /// The text.

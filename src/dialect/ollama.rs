@@ -263,12 +263,12 @@ fn usage_of(json: Value<'_>) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::super::tests::script_of;
-    use crate::frame::Kind;
+    use crate::frame::FrameKind;
 
     #[test]
     fn a_chat() {
         let s = script_of(
-            Kind::Line,
+            FrameKind::Line,
             "auto",
             &[
                 r#"{"model":"m","message":{"role":"assistant","content":"","thinking":"hm"},"done":false}"#,
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn generated_text_and_an_error_line() {
         let s = script_of(
-            Kind::Line,
+            FrameKind::Line,
             "auto",
             &[
                 r#"{"model":"m","response":"Hi","done":false}"#,

@@ -213,7 +213,7 @@ mod tests {
     use crate::frame;
 
     fn emitted(events: &[(&str, &str)]) -> Vec<String> {
-        script_of_events(frame::Kind::Event, "auto", events)
+        script_of_events(frame::FrameKind::Event, "auto", events)
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Decoder for OpenAiChatDecoder {
         usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), emit);
         let choices = chunk.choices.into_iter().flat_map(Value::items);
         for (position, choice) in choices.enumerate() {
-            read_choice(choice, position, payload.kind == frame::Kind::Body, emit);
+            read_choice(choice, position, payload.kind == frame::FrameKind::Body, emit);
         }
     }
 }

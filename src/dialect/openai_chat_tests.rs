@@ -1,5 +1,5 @@
 use super::super::tests::{script, script_of};
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 
 fn delta(members: &str) -> String {
     format!(r#"{{"choices":[{{"index":0,"delta":{{{members}}}}}]}}"#)
@@ -128,7 +128,7 @@ fn errors_in_a_list_and_beside_it() {
     );
     let whole = r#"{"choices":[{"index":0,"message":{"content":"Hi","reasoning_text":"hm"},"finish_reason":"stop"}]}"#;
     assert_eq!(
-        script_of(Kind::Body, "openai-chat", &[whole]),
+        script_of(FrameKind::Body, "openai-chat", &[whole]),
         [
             "reasoning 0 choices[0].message.reasoning_text: hm",
             "content 0 choices[0].message.content: Hi",

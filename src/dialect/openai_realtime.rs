@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn responses_one_after_the_other() {
         let events = script_of(
-            frame::Kind::Line,
+            frame::FrameKind::Line,
             "auto",
             &[
                 r#"{"type":"session.created","event_id":"e1","session":{"model":"gpt-realtime"}}"#,

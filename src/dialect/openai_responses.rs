@@ -228,7 +228,7 @@ impl Decoder for OpenAiResponsesDecoder {
                 emit(DecodeEvent::Terminal);
             }
             "error" | "response.error" => self.error(error_of(json), emit),
-            _ if payload.kind == frame::Kind::Body && json.get("output").is_some() => {
+            _ if payload.kind == frame::FrameKind::Body && json.get("output").is_some() => {
                 self.response(Some(json), &IN_BODY, emit);
                 emit(DecodeEvent::Terminal);
             }

@@ -6,18 +6,18 @@ use crate::json::Tape;
 /// What the payloads tell, one line a fact, read by a dialect's name or, for `auto`, by the one
 /// that recognizes the first payload that any does.
 pub(super) fn script(dialect: &str, payloads: &[&str]) -> Vec<String> {
-    script_of(frame::Kind::Event, dialect, payloads)
+    script_of(frame::FrameKind::Event, dialect, payloads)
 }
 
 /// The same for payloads of one kind of frame.
-pub(super) fn script_of(kind: frame::Kind, dialect: &str, payloads: &[&str]) -> Vec<String> {
+pub(super) fn script_of(kind: frame::FrameKind, dialect: &str, payloads: &[&str]) -> Vec<String> {
     let payloads: Vec<_> = payloads.iter().map(|data| ("message", *data)).collect();
     script_of_events(kind, dialect, &payloads)
 }
 
 /// The same for payloads with the types of their events.
 pub(super) fn script_of_events(
-    kind: frame::Kind,
+    kind: frame::FrameKind,
     dialect: &str,
     payloads: &[(&str, &str)],
 ) -> Vec<String> {
@@ -39,7 +39,12 @@ pub(super) fn script_of_events(
 }
 
 /// A payload as the fold makes it of a frame's data.
-fn with<T>(kind: frame::Kind, event: &str, data: &str, f: impl FnOnce(&Payload<'_>) -> T) -> T {
+fn with<T>(
+    kind: frame::FrameKind,
+    event: &str,
+    data: &str,
+    f: impl FnOnce(&Payload<'_>) -> T,
+) -> T {
     let mut tape = Tape::new();
     let _ = tape.parse(data);
     f(&Payload { kind, event, data, json: tape.root(data), id: None })
@@ -88,7 +93,7 @@ fn line(fact: &DecodeEvent<'_>) -> String {
 #[test]
 fn an_error_decides_no_dialect_and_is_read() {
     for data in [r#"{"error":{"message":"boom"}}"#, r#"{"error":"boom"}"#, "[DONE]"] {
-        with(frame::Kind::Event, "message", data, |payload| {
+        with(frame::FrameKind::Event, "message", data, |payload| {
             assert!(recognize(payload).is_none());
             let mut events = Vec::new();
             unknown().decode(payload, &mut |fact| events.push(line(&fact)));
@@ -99,41 +104,46 @@ fn an_error_decides_no_dialect_and_is_read() {
 
 #[test]
 fn a_payload_is_of_one_dialect_at_most() {
-    let cases: &[(&str, frame::Kind, &str, &str)] = &[
+    let cases: &[(&str, frame::FrameKind, &str, &str)] = &[
         (
             "openai-chat",
-            frame::Kind::Event,
+            frame::FrameKind::Event,
             "message",
             r#"{"object":"chat.completion.chunk","model":"gpt-x","choices":[{"delta":{}}]}"#,
         ),
-        ("anthropic", frame::Kind::Event, "message", r#"{"type":"message_start","message":{}}"#),
+        (
+            "anthropic",
+            frame::FrameKind::Event,
+            "message",
+            r#"{"type":"message_start","message":{}}"#,
+        ),
         (
             "mistral",
-            frame::Kind::Event,
+            frame::FrameKind::Event,
             "message",
             r#"{"object":"chat.completion.chunk","model":"mistral-small-latest","choices":[{"delta":{}}]}"#,
         ),
         (
             "cohere-v2",
-            frame::Kind::Event,
+            frame::FrameKind::Event,
             "message-start",
             r#"{"type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
         ),
-        ("bedrock-converse", frame::Kind::Message, "messageStart", r#"{"role":"assistant"}"#),
+        ("bedrock-converse", frame::FrameKind::Message, "messageStart", r#"{"role":"assistant"}"#),
         // {"type":"message_stop"}
         (
             "bedrock-invoke",
-            frame::Kind::Message,
+            frame::FrameKind::Message,
             "chunk",
             r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0="}"#,
         ),
-        ("anthropic", frame::Kind::Event, "x", r#"{"type":"message_stop"}"#),
+        ("anthropic", frame::FrameKind::Event, "x", r#"{"type":"message_stop"}"#),
     ];
     for (name, kind, event, data) in cases {
         let names = with(*kind, event, data, known_by);
         assert_eq!(names, [*name], "{data}");
     }
-    with(frame::Kind::Event, "ping", r#"{"type":"ping"}"#, |payload| {
+    with(frame::FrameKind::Event, "ping", r#"{"type":"ping"}"#, |payload| {
         assert!(recognize(payload).is_none(), "many send pings");
     });
 }

@@ -25,7 +25,7 @@ impl Decoder for Unknown {
 /// Returns the error that a payload plainly is, in whatever protocol. A server or gateway that fails midway writes
 /// its own kind of error into any stream, so this is asked too where a dialect makes nothing of a payload.
 pub fn plain_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
-    if payload.kind == frame::Kind::Message {
+    if payload.kind == frame::FrameKind::Message {
         return exception(payload);
     }
     let named = is_error_name(payload.event);
@@ -135,7 +135,7 @@ mod tests {
     fn error(event: &str, data: &str) -> Option<String> {
         let mut tape = Tape::new();
         let _ = tape.parse(data);
-        let kind = frame::Kind::Event;
+        let kind = frame::FrameKind::Event;
         let payload = Payload { kind, event, data, json: tape.root(data), id: None };
         plain_error(&payload).map(|e| e.message.into_owned())
     }

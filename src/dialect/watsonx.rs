@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn results_and_errors() {
         let events = script_of_events(
-            frame::Kind::Event,
+            frame::FrameKind::Event,
             "auto",
             &[
                 (

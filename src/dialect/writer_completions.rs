@@ -36,7 +36,7 @@ impl Dialect for WriterCompletions {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        let json = payload.json.filter(|_| payload.kind == frame::Kind::Event)?;
+        let json = payload.json.filter(|_| payload.kind == frame::FrameKind::Event)?;
         let value = json.get("value").is_some_and(|v| v.kind() == Kind::String);
         (value && json.entries().count() == 1).then(|| Evidence::likely("value and nothing else"))
     }

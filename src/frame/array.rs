@@ -4,7 +4,7 @@
 //! what follows. Which is the last, only what comes after it tells: an element is held back until
 //! its comma, or the next element, or the end.
 
-use super::{Frame, Frames, Kind, MAX_FRAME};
+use super::{Frame, FrameKind, Frames, MAX_FRAME};
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Array {
@@ -13,7 +13,7 @@ pub(super) struct Array {
     /// Up to here the bytes have been looked at.
     scan: usize,
     /// Where the scan is.
-    place: Place,
+    place: ArrayState,
     /// Start of the current element's value.
     value: usize,
     /// An element that is whole and may be the last: where its value ends.
@@ -24,7 +24,7 @@ pub(super) struct Array {
 
 /// Where in the array the scan is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ArrayState {
     /// Before the opening bracket.
     #[default]
     Start,
@@ -45,7 +45,7 @@ enum Place {
 impl Array {
     /// Whether the closing bracket came.
     pub(super) fn is_closed(&self) -> bool {
-        self.place == Place::Closed
+        self.place == ArrayState::Closed
     }
 
     pub(super) fn push(&mut self, body: &[u8], frames: &mut Frames) {
@@ -53,41 +53,41 @@ impl Array {
             let at = self.scan;
             self.scan += 1;
             match self.place {
-                Place::Start if byte == b'[' => self.place = Place::Between,
-                Place::Start => {}
-                Place::Between => self.between(byte, at, frames),
-                Place::Deep(depth) => match byte {
-                    b'"' => self.place = Place::Text(depth),
-                    b'{' | b'[' => self.place = Place::Deep(depth.saturating_add(1)),
+                ArrayState::Start if byte == b'[' => self.place = ArrayState::Between,
+                ArrayState::Start => {}
+                ArrayState::Between => self.between(byte, at, frames),
+                ArrayState::Deep(depth) => match byte {
+                    b'"' => self.place = ArrayState::Text(depth),
+                    b'{' | b'[' => self.place = ArrayState::Deep(depth.saturating_add(1)),
                     b'}' | b']' if depth <= 1 => self.hold(at + 1),
-                    b'}' | b']' => self.place = Place::Deep(depth - 1),
+                    b'}' | b']' => self.place = ArrayState::Deep(depth - 1),
                     _ => {}
                 },
-                Place::Text(depth) => {
+                ArrayState::Text(depth) => {
                     // Most of a stream is text: it is skipped, not looked at byte by byte.
                     match memchr::memchr2(b'"', b'\\', &body[at..]) {
                         Some(i) => {
                             self.scan = at + i + 1;
                             self.place = match (body[at + i], depth) {
-                                (b'\\', _) => Place::Escape(depth),
+                                (b'\\', _) => ArrayState::Escape(depth),
                                 (_, 0) => {
                                     self.hold(at + i + 1);
                                     continue;
                                 }
-                                _ => Place::Deep(depth),
+                                _ => ArrayState::Deep(depth),
                             };
                         }
                         None => self.scan = body.len(),
                     }
                 }
-                Place::Escape(depth) => self.place = Place::Text(depth),
-                Place::Word => {
+                ArrayState::Escape(depth) => self.place = ArrayState::Text(depth),
+                ArrayState::Word => {
                     if matches!(byte, b',' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
                         self.hold(at);
                         self.between(byte, at, frames);
                     }
                 }
-                Place::Closed => self.scan = body.len(),
+                ArrayState::Closed => self.scan = body.len(),
             }
         }
         if self.held.is_none() {
@@ -100,14 +100,14 @@ impl Array {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => {}
             b',' => self.release(frames),
-            b']' => self.place = Place::Closed,
+            b']' => self.place = ArrayState::Closed,
             _ => {
                 self.release(frames);
                 self.value = at;
                 self.place = match byte {
-                    b'{' | b'[' => Place::Deep(1),
-                    b'"' => Place::Text(0),
-                    _ => Place::Word,
+                    b'{' | b'[' => ArrayState::Deep(1),
+                    b'"' => ArrayState::Text(0),
+                    _ => ArrayState::Word,
                 };
             }
         }
@@ -116,7 +116,7 @@ impl Array {
     /// An element is whole; whether it is the last is not known yet.
     fn hold(&mut self, end: usize) {
         self.held = Some(end);
-        self.place = Place::Between;
+        self.place = ArrayState::Between;
     }
 
     /// The held element is not the last.
@@ -129,8 +129,11 @@ impl Array {
     /// Tells an element whose value ends at `value_end` as a frame that ends at `end`.
     fn element(&mut self, value_end: usize, end: usize, frames: &mut Frames) {
         self.bound(end, frames);
-        let mut frame =
-            Frame::new(if self.cut { Kind::Incomplete } else { Kind::Element }, self.from, end);
+        let mut frame = Frame::new(
+            if self.cut { FrameKind::Incomplete } else { FrameKind::Element },
+            self.from,
+            end,
+        );
         if !self.cut {
             frame.data = Some(((self.value - self.from) as u32, (value_end - self.value) as u32));
         }
@@ -140,11 +143,11 @@ impl Array {
     }
 
     pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
-        if self.place == Place::Word {
+        if self.place == ArrayState::Word {
             // Nothing says that a number is whole but what follows it.
-            self.place = Place::Deep(1);
+            self.place = ArrayState::Deep(1);
         }
-        let whole = matches!(self.place, Place::Between | Place::Closed);
+        let whole = matches!(self.place, ArrayState::Between | ArrayState::Closed);
         match self.held.take() {
             Some(value_end) if whole => self.element(value_end, body.len(), frames),
             Some(value_end) => self.element(value_end, value_end, frames),
@@ -155,15 +158,15 @@ impl Array {
         }
         self.bound(body.len(), frames);
         // Of an array without elements all is reported as one: there is nothing to divide.
-        let empty = self.place == Place::Closed && frames.is_empty();
-        let kind = if empty { Kind::Body } else { Kind::Incomplete };
+        let empty = self.place == ArrayState::Closed && frames.is_empty();
+        let kind = if empty { FrameKind::Body } else { FrameKind::Incomplete };
         frames.push(Frame::new(kind, self.from, body.len()));
         self.from = body.len();
     }
 
     fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.from > MAX_FRAME {
-            frames.push(Frame::new(Kind::Incomplete, self.from, self.from + MAX_FRAME));
+            frames.push(Frame::new(FrameKind::Incomplete, self.from, self.from + MAX_FRAME));
             self.from += MAX_FRAME;
             self.cut = true;
         }

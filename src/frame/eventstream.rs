@@ -4,7 +4,7 @@
 //! before it`, all big-endian. Nothing but the lengths says where a message ends, so a prelude
 //! whose CRC is wrong ends the framing: what follows cannot be divided, and is one frame.
 
-use super::{Frame, Frames, Kind, MAX_FRAME};
+use super::{Frame, FrameKind, Frames, MAX_FRAME};
 
 /// Bytes of the prelude with its CRC.
 pub(super) const PRELUDE: usize = 12;
@@ -52,7 +52,7 @@ impl EventStream {
             }
             let start = PRELUDE + headers;
             let data = (start as u32, (total - start - TRAILER) as u32);
-            let frame = Frame::new(Kind::Message, self.at, self.at + total);
+            let frame = Frame::new(FrameKind::Message, self.at, self.at + total);
             frames.push(Frame { data: Some(data), ..frame });
             self.at += total;
         }
@@ -61,7 +61,7 @@ impl EventStream {
     pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         while self.at < body.len() {
             let end = body.len().min(self.at + MAX_FRAME);
-            frames.push(Frame::new(Kind::Incomplete, self.at, end));
+            frames.push(Frame::new(FrameKind::Incomplete, self.at, end));
             self.at = end;
         }
     }
@@ -80,11 +80,11 @@ pub enum Damage {
 
 /// One message, by the bytes of its frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Message<'a> {
+pub struct EventStreamMessage<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> Message<'a> {
+impl<'a> EventStreamMessage<'a> {
     /// The message that a frame's bytes are, whole or not.
     pub fn of(bytes: &'a [u8]) -> Self {
         Self { bytes }
@@ -222,10 +222,10 @@ mod tests {
         let whole = frames(&body, body.len());
         assert_eq!(whole.1, Some(Framing::EventStream));
         let reported: Vec<_> =
-            whole.0.iter().map(|f| Message::of(f.bytes(&body)).event()).collect();
+            whole.0.iter().map(|f| EventStreamMessage::of(f.bytes(&body)).event()).collect();
         assert_eq!(reported, ["a", "b"]);
         assert_eq!(whole.0.at(0).data(&body).as_deref(), Some("{}"));
-        assert!(whole.0.iter().all(|f| Message::of(f.bytes(&body)).damage().is_none()));
+        assert!(whole.0.iter().all(|f| EventStreamMessage::of(f.bytes(&body)).damage().is_none()));
         for cut in 1..body.len() {
             assert_eq!(frames(&body, cut), whole, "{cut}");
         }
@@ -237,7 +237,7 @@ mod tests {
         let first = frames(&body, body.len()).0.at(0).len as usize;
         for len in first + 1..body.len() {
             let (frames, _) = frames(&body[..len], len);
-            let damage = Message::of(frames.at(1).bytes(&body[..len])).damage();
+            let damage = EventStreamMessage::of(frames.at(1).bytes(&body[..len])).damage();
             assert!(matches!(damage, Some(Damage::Short(..))), "{len}: {damage:?}");
             assert_eq!(frames.iter().map(|f| f.len).sum::<u64>(), len as u64);
         }
@@ -245,7 +245,7 @@ mod tests {
             let mut body = body.clone();
             body[at] ^= 0x10;
             let (frames, _) = frames(&body, body.len());
-            let damage = Message::of(frames.at(1).bytes(&body)).damage();
+            let damage = EventStreamMessage::of(frames.at(1).bytes(&body)).damage();
             assert!(matches!(damage, Some(Damage::Prelude | Damage::Message)), "{at}: {damage:?}");
             assert_eq!(frames.len(), 2);
         }
@@ -258,8 +258,8 @@ mod tests {
             bytes[7] = junk.len() as u8;
             let crc = crc32fast::hash(&bytes[..8]).to_be_bytes();
             bytes[8..12].copy_from_slice(&crc);
-            assert_eq!(Message::of(&bytes).headers().count(), 0);
-            assert_eq!(Message::of(&bytes).event(), "message");
+            assert_eq!(EventStreamMessage::of(&bytes).headers().count(), 0);
+            assert_eq!(EventStreamMessage::of(&bytes).event(), "message");
         }
     }
 }

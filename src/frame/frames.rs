@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::packed::{Rising, Runs};
-use super::{Frame, Kind};
+use super::{Frame, FrameKind};
 
 /// The frames of a body. They tile it, so that the end of each is enough to know where it is, and
 /// most are of the form that the one before has.
@@ -12,7 +12,7 @@ pub struct Frames {
     ends: Rising,
     /// Where frames begin that do not where the one before ended, which none should.
     begins: Vec<(u32, u64)>,
-    forms: Runs<Form>,
+    forms: Runs<FrameForm>,
     /// The index of the last event id.
     ids: Runs<u32>,
     /// The last, which is asked for most.
@@ -21,8 +21,8 @@ pub struct Frames {
 
 /// What a frame is, but for its place and length.
 #[derive(Clone, Copy, PartialEq)]
-struct Form {
-    kind: Kind,
+struct FrameForm {
+    kind: FrameKind,
     named: bool,
     /// How many bytes stand before its data, and how many after it.
     around: Option<(u32, u32)>,
@@ -38,7 +38,7 @@ impl Frames {
             self.begins.push((index as u32, offset));
         }
         let around = data.map(|(at, data)| (at, (len as u32).wrapping_sub(at).wrapping_sub(data)));
-        self.forms.push(index, Form { kind, named, around });
+        self.forms.push(index, FrameForm { kind, named, around });
         self.ids.push(index, id);
         self.ends.push(offset + len);
         self.newest = Some(frame);
@@ -78,8 +78,8 @@ impl Frames {
         let begin = self.begins.binary_search_by_key(&(index as u32), |begin| begin.0);
         let offset = begin.map_or_else(|_| self.end_before(index), |i| self.begins[i].1);
         let len = end - offset;
-        let missing = Form { kind: Kind::Incomplete, named: false, around: None };
-        let Form { kind, named, around } = self.forms.at(index).unwrap_or(missing);
+        let missing = FrameForm { kind: FrameKind::Incomplete, named: false, around: None };
+        let FrameForm { kind, named, around } = self.forms.at(index).unwrap_or(missing);
         let size = |at: u32, after: u32| (len as u32).wrapping_sub(at).wrapping_sub(after);
         let data = around.map(|(at, after)| (at, size(at, after)));
         Frame { offset, len, kind, data, id: self.ids.at(index).unwrap_or(0), named }
@@ -123,7 +123,7 @@ mod tests {
             data,
             id,
             named: id == 2,
-            ..Frame::new(if id == 0 { Kind::Comment } else { Kind::Event }, from, to)
+            ..Frame::new(if id == 0 { FrameKind::Comment } else { FrameKind::Event }, from, to)
         };
         let put = [
             frame(0, 10, 0, None),

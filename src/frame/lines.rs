@@ -1,7 +1,7 @@
 //! NDJSON: one JSON value a line, lines ended by LF (a CR before it belongs to the line end). A line
 //! may have a code in front of its value (`0:"Hel"`), as the AI SDK's data stream has.
 
-use super::{Frame, Frames, Kind, MAX_FRAME};
+use super::{Frame, FrameKind, Frames, MAX_FRAME};
 use crate::json::Tape;
 
 #[derive(Debug, Default, Clone)]
@@ -36,14 +36,14 @@ impl Lines {
         frames.push(if whole {
             line(body, self.line, body.len())
         } else {
-            Frame::new(Kind::Incomplete, self.line, body.len())
+            Frame::new(FrameKind::Incomplete, self.line, body.len())
         });
         self.line = body.len();
     }
 
     fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.line > MAX_FRAME {
-            frames.push(Frame::new(Kind::Incomplete, self.line, self.line + MAX_FRAME));
+            frames.push(Frame::new(FrameKind::Incomplete, self.line, self.line + MAX_FRAME));
             self.line += MAX_FRAME;
         }
     }
@@ -57,7 +57,7 @@ fn line(body: &[u8], from: usize, to: usize) -> Frame {
     let code = code(text);
     let skip = code.unwrap_or(bom) as u32;
     let data = Some((skip, text.len() as u32 - skip));
-    Frame { data, named: code.is_some(), ..Frame::new(Kind::Line, from, to) }
+    Frame { data, named: code.is_some(), ..Frame::new(FrameKind::Line, from, to) }
 }
 
 /// The length of the code in front of a line's value, where it has one: a digit or a letter up to
@@ -69,7 +69,7 @@ pub(super) fn code(line: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::{Framer, Frames, Framing, Hint};
-    use super::Kind;
+    use super::FrameKind;
 
     fn frames(body: &str) -> (Option<Framing>, Frames) {
         let mut framer = Framer::new(Hint::default());
@@ -93,7 +93,7 @@ mod tests {
     fn one_that_is_cut_in_its_second_line_and_those_that_are_none() {
         let (framing, cut) = frames("f:{\"messageId\":\"m\"}\n0:\"He");
         assert_eq!(framing, Some(Framing::Ndjson));
-        assert_eq!(cut.last().map(|f| f.kind), Some(Kind::Incomplete));
+        assert_eq!(cut.last().map(|f| f.kind), Some(FrameKind::Incomplete));
         for body in ["a: b\nc: d\n", "0:1\n", "a:\"x\"\nplain\n", "b:{oops}\n"] {
             assert_eq!(frames(body).0, Some(Framing::Whole), "{body}");
         }

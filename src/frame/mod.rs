@@ -48,7 +48,7 @@ impl Framing {
 /// What a frame is; the names are those of the output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Kind {
+pub enum FrameKind {
     /// An SSE event that the HTML standard dispatches.
     Event,
     /// An SSE block of comments only.
@@ -69,7 +69,7 @@ pub enum Kind {
     Body,
 }
 
-impl Kind {
+impl FrameKind {
     /// Its name in output.
     pub fn name(self) -> &'static str {
         self.into()
@@ -84,7 +84,7 @@ pub struct Frame {
     /// Length in bytes.
     pub len: u64,
     /// What it is.
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// Where its data is, if that is one piece: (start relative to `offset`, length).
     data: Option<(u32, u32)>,
     /// Index of its last event id in [`sse::Sse::id`].
@@ -94,14 +94,14 @@ pub struct Frame {
 }
 
 impl Frame {
-    fn new(kind: Kind, from: usize, to: usize) -> Self {
+    fn new(kind: FrameKind, from: usize, to: usize) -> Self {
         Self { offset: from as u64, len: (to - from) as u64, kind, data: None, id: 0, named: false }
     }
 
     /// The frame of a WebSocket's message whose payload is the last `len` bytes of a body of
     /// `end` bytes; `text` is where in the payload its text is.
     pub(crate) fn of_message(
-        kind: Kind,
+        kind: FrameKind,
         end: usize,
         len: usize,
         text: Option<std::ops::Range<usize>>,
@@ -147,18 +147,18 @@ impl Frame {
             return Some(crate::text::lossy(&body[span]));
         }
         match self.kind {
-            Kind::Event => Some(sse::Block::of(self, body).data().into()),
-            Kind::Line | Kind::Body => {
+            FrameKind::Event => Some(sse::SseBlock::of(self, body).data().into()),
+            FrameKind::Line | FrameKind::Body => {
                 // A byte order mark is no part of the text that it marks.
                 let bytes = self.bytes(body);
                 Some(crate::text::lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)))
             }
-            Kind::Comment
-            | Kind::Block
-            | Kind::Incomplete
-            | Kind::Element
-            | Kind::Message
-            | Kind::Ws => None,
+            FrameKind::Comment
+            | FrameKind::Block
+            | FrameKind::Incomplete
+            | FrameKind::Element
+            | FrameKind::Message
+            | FrameKind::Ws => None,
         }
     }
 }
@@ -166,11 +166,11 @@ impl Frame {
 /// Divides a body into frames as it arrives.
 #[derive(Debug, Clone)]
 pub struct Framer {
-    state: State,
+    state: FramerState,
 }
 
 #[derive(Debug, Clone)]
-enum State {
+enum FramerState {
     Undecided(sniff::Sniffer),
     Sse(Box<sse::Sse>),
     Lines(lines::Lines),
@@ -191,49 +191,49 @@ impl Default for Framer {
 impl Framer {
     /// A framer for one body, with what is known beforehand.
     pub fn new(hint: Hint) -> Self {
-        Self { state: State::Undecided(sniff::Sniffer::new(hint)) }
+        Self { state: FramerState::Undecided(sniff::Sniffer::new(hint)) }
     }
 
     /// A framer for the messages of a WebSocket, which are divided before they are a body.
     pub fn of_messages() -> Self {
-        Self { state: State::WebSocket }
+        Self { state: FramerState::WebSocket }
     }
 
     /// Appends the frames that are complete in `body`, the whole body so far. Call it after each
     /// read with the same body grown longer.
     pub fn push(&mut self, body: &[u8], frames: &mut Frames) {
-        if let State::Undecided(sniffer) = &mut self.state {
+        if let FramerState::Undecided(sniffer) = &mut self.state {
             match sniffer.decide(body, false) {
                 Some(framing) => self.choose(framing),
                 None => return,
             }
         }
         match &mut self.state {
-            State::Sse(sse) => sse.push(body, frames),
-            State::Lines(lines) => lines.push(body, frames),
-            State::Array(array) => array.push(body, frames),
-            State::EventStream(messages) => messages.push(body, frames),
-            State::Undecided(_) | State::Whole | State::WebSocket => {}
+            FramerState::Sse(sse) => sse.push(body, frames),
+            FramerState::Lines(lines) => lines.push(body, frames),
+            FramerState::Array(array) => array.push(body, frames),
+            FramerState::EventStream(messages) => messages.push(body, frames),
+            FramerState::Undecided(_) | FramerState::Whole | FramerState::WebSocket => {}
         }
     }
 
     /// The body is over: appends what is left.
     pub fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         self.push(body, frames);
-        if let State::Undecided(sniffer) = &mut self.state {
+        if let FramerState::Undecided(sniffer) = &mut self.state {
             let framing = sniffer.decide(body, true).unwrap_or(Framing::Whole);
             self.choose(framing);
             self.push(body, frames);
         }
         match &mut self.state {
-            State::Sse(sse) => sse.finish(body, frames),
-            State::Lines(lines) => lines.finish(body, frames),
-            State::Array(array) => array.finish(body, frames),
-            State::EventStream(messages) => messages.finish(body, frames),
-            State::WebSocket => {}
-            State::Undecided(_) | State::Whole => {
+            FramerState::Sse(sse) => sse.finish(body, frames),
+            FramerState::Lines(lines) => lines.finish(body, frames),
+            FramerState::Array(array) => array.finish(body, frames),
+            FramerState::EventStream(messages) => messages.finish(body, frames),
+            FramerState::WebSocket => {}
+            FramerState::Undecided(_) | FramerState::Whole => {
                 if !body.is_empty() {
-                    frames.push(Frame::new(Kind::Body, 0, body.len()));
+                    frames.push(Frame::new(FrameKind::Body, 0, body.len()));
                 }
             }
         }
@@ -242,38 +242,38 @@ impl Framer {
     /// The body of which nothing could be decoded, as one `incomplete` frame.
     pub fn give_up(body: &[u8], frames: &mut Frames) {
         if !body.is_empty() {
-            frames.push(Frame::new(Kind::Incomplete, 0, body.len()));
+            frames.push(Frame::new(FrameKind::Incomplete, 0, body.len()));
         }
     }
 
     fn choose(&mut self, framing: Framing) {
         self.state = match framing {
-            Framing::Sse => State::Sse(Box::default()),
-            Framing::Ndjson => State::Lines(lines::Lines::default()),
-            Framing::Array => State::Array(array::Array::default()),
-            Framing::EventStream => State::EventStream(eventstream::EventStream::default()),
-            Framing::WebSocket => State::WebSocket,
-            Framing::Whole => State::Whole,
+            Framing::Sse => FramerState::Sse(Box::default()),
+            Framing::Ndjson => FramerState::Lines(lines::Lines::default()),
+            Framing::Array => FramerState::Array(array::Array::default()),
+            Framing::EventStream => FramerState::EventStream(eventstream::EventStream::default()),
+            Framing::WebSocket => FramerState::WebSocket,
+            Framing::Whole => FramerState::Whole,
         };
     }
 
     /// The framing, once the bytes have decided it.
     pub fn framing(&self) -> Option<Framing> {
         match &self.state {
-            State::Undecided(_) => None,
-            State::Sse(_) => Some(Framing::Sse),
-            State::Lines(_) => Some(Framing::Ndjson),
-            State::Array(_) => Some(Framing::Array),
-            State::EventStream(_) => Some(Framing::EventStream),
-            State::WebSocket => Some(Framing::WebSocket),
-            State::Whole => Some(Framing::Whole),
+            FramerState::Undecided(_) => None,
+            FramerState::Sse(_) => Some(Framing::Sse),
+            FramerState::Lines(_) => Some(Framing::Ndjson),
+            FramerState::Array(_) => Some(Framing::Array),
+            FramerState::EventStream(_) => Some(Framing::EventStream),
+            FramerState::WebSocket => Some(Framing::WebSocket),
+            FramerState::Whole => Some(Framing::Whole),
         }
     }
 
     /// Whether a streamed array had its closing bracket; `None` for a body that is none.
     pub fn array_is_closed(&self) -> Option<bool> {
         match &self.state {
-            State::Array(array) => Some(array.is_closed()),
+            FramerState::Array(array) => Some(array.is_closed()),
             _ => None,
         }
     }
@@ -281,7 +281,7 @@ impl Framer {
     /// What the SSE framer saw besides the frames.
     pub fn sse(&self) -> Option<&sse::Sse> {
         match &self.state {
-            State::Sse(sse) => Some(sse),
+            FramerState::Sse(sse) => Some(sse),
             _ => None,
         }
     }

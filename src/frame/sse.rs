@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::{Frame, Frames, Kind, MAX_FRAME};
+use super::{Frame, FrameKind, Frames, MAX_FRAME};
 
 /// How many comments and ignored fields are kept by text; the rest is counted.
 pub const MAX_LIST: usize = 1000;
@@ -18,9 +18,9 @@ pub struct Sse {
     /// The body began with a byte order mark.
     pub bom: bool,
     /// The text after the colon of every comment line, verbatim (the first [`MAX_LIST`]).
-    pub comments: List<String>,
+    pub comments: CappedList<String>,
     /// Fields that the standard ignores (the first [`MAX_LIST`]).
-    pub ignored_fields: List<IgnoredField>,
+    pub ignored_fields: CappedList<IgnoredField>,
     /// Blocks that a blank line ended and that had a field, but no `data`.
     pub blocks_without_data: u64,
     /// How many lines ended in each way.
@@ -50,12 +50,12 @@ pub struct Sse {
     valid: usize,
     /// Where it is not UTF-8. No line is known to be up to the end of the one that this is in.
     invalid: Option<usize>,
-    block: State,
+    block: BlockState,
 }
 
 /// What the current block has had so far.
 #[derive(Debug, Default, Clone)]
-struct State {
+struct BlockState {
     first_data: (usize, usize),
     data_lines: u32,
     fields: bool,
@@ -66,20 +66,20 @@ struct State {
 
 /// A list that keeps its beginning and counts the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List<T> {
+pub struct CappedList<T> {
     /// The items kept.
     pub items: Vec<T>,
     /// How many more there were.
     pub more: u64,
 }
 
-impl<T> Default for List<T> {
+impl<T> Default for CappedList<T> {
     fn default() -> Self {
         Self { items: Vec::new(), more: 0 }
     }
 }
 
-impl<T> List<T> {
+impl<T> CappedList<T> {
     fn push(&mut self, item: impl FnOnce() -> T) {
         if self.items.len() < MAX_LIST { self.items.push(item()) } else { self.more += 1 }
     }
@@ -231,19 +231,21 @@ impl Sse {
         if self.line == 0 || body.get(end..next)? != b"\n\n" || next - self.frame > MAX_FRAME {
             return None;
         }
-        let State { data_lines: 0, oversized: false, named, .. } = self.block else { return None };
+        let BlockState { data_lines: 0, oversized: false, named, .. } = self.block else {
+            return None;
+        };
         let line = &body[self.line..end];
         let value = line.strip_prefix(b"data:")?;
         let value = value.strip_prefix(b" ").unwrap_or(value);
         self.count_invalid(line, end);
-        self.block = State::default();
+        self.block = BlockState::default();
         self.line_endings.lf += 2;
         self.final_id = self.ids.len() as u32;
         frames.push(Frame {
             data: Some(((end - value.len() - self.frame) as u32, value.len() as u32)),
             id: self.final_id,
             named,
-            ..Frame::new(Kind::Event, self.frame, next)
+            ..Frame::new(FrameKind::Event, self.frame, next)
         });
         Some(next)
     }
@@ -292,17 +294,17 @@ impl Sse {
                 },
             };
         }
-        frames.push(Frame::new(Kind::Incomplete, self.frame, body.len()));
+        frames.push(Frame::new(FrameKind::Incomplete, self.frame, body.len()));
         self.frame = body.len();
     }
 
     /// Tells what is longer than any frame may be as `incomplete` frames.
     fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.frame > MAX_FRAME {
-            frames.push(Frame::new(Kind::Incomplete, self.frame, self.frame + MAX_FRAME));
+            frames.push(Frame::new(FrameKind::Incomplete, self.frame, self.frame + MAX_FRAME));
             self.frame += MAX_FRAME;
             self.oversized += u64::from(!self.block.oversized);
-            self.block = State { oversized: true, ..State::default() };
+            self.block = BlockState { oversized: true, ..BlockState::default() };
             self.line = self.line.max(self.frame);
         }
     }
@@ -355,18 +357,18 @@ impl Sse {
         let block = std::mem::take(&mut self.block);
         self.final_id = self.ids.len() as u32;
         let kind = match &block {
-            State { oversized: true, .. } => Kind::Incomplete,
-            State { data_lines: 1.., .. } => Kind::Event,
-            State { fields: false, comments: true, .. } => Kind::Comment,
-            _ => Kind::Block,
+            BlockState { oversized: true, .. } => FrameKind::Incomplete,
+            BlockState { data_lines: 1.., .. } => FrameKind::Event,
+            BlockState { fields: false, comments: true, .. } => FrameKind::Comment,
+            _ => FrameKind::Block,
         };
-        if kind == Kind::Block && block.fields {
+        if kind == FrameKind::Block && block.fields {
             self.blocks_without_data += 1;
         }
         let (at, len) = block.first_data;
         frames.push(Frame {
             data: (block.data_lines == 1).then(|| ((at - self.frame) as u32, len as u32)),
-            id: if kind == Kind::Event { self.final_id } else { 0 },
+            id: if kind == FrameKind::Event { self.final_id } else { 0 },
             named: block.named,
             ..Frame::new(kind, self.frame, next)
         });
@@ -466,14 +468,14 @@ fn digits(value: &[u8]) -> String {
 
 /// One frame's bytes, looked at again: what its lines are.
 #[derive(Debug, Clone, Copy)]
-pub struct Block<'a> {
+pub struct SseBlock<'a> {
     bytes: &'a [u8],
     start: usize,
 }
 
 /// One line of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct SseLine<'a> {
     /// Offset in the block.
     pub offset: usize,
     /// Empty for a comment.
@@ -484,7 +486,7 @@ pub struct Line<'a> {
     pub raw: &'a [u8],
 }
 
-impl<'a> Block<'a> {
+impl<'a> SseBlock<'a> {
     /// The block that `frame` of `body` is. The byte order mark that may open the body is left out.
     pub fn of(frame: &Frame, body: &'a [u8]) -> Self {
         let bytes = frame.bytes(body);
@@ -493,7 +495,7 @@ impl<'a> Block<'a> {
     }
 
     /// Its lines, blank ones left out.
-    pub fn lines(self) -> impl Iterator<Item = Line<'a>> {
+    pub fn lines(self) -> impl Iterator<Item = SseLine<'a>> {
         let mut at = self.start;
         let bytes = self.bytes;
         std::iter::from_fn(move || {
@@ -506,7 +508,7 @@ impl<'a> Block<'a> {
                     let raw = &rest[..len];
                     let (name, value) = split(raw);
                     let value = if name.is_empty() { &raw[1..] } else { value };
-                    return Some(Line { offset, name, value, raw });
+                    return Some(SseLine { offset, name, value, raw });
                 }
             }
         })

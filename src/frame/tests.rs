@@ -19,7 +19,7 @@ fn frames(hint: Hint, body: &[u8], cuts: &[usize]) -> (Vec<Frame>, Framer) {
     (out.iter().collect(), framer)
 }
 
-fn kinds(hint: Hint, body: &str) -> Vec<(Kind, String)> {
+fn kinds(hint: Hint, body: &str) -> Vec<(FrameKind, String)> {
     let (frames, _) = frames(hint, body.as_bytes(), &[]);
     frames
         .iter()
@@ -77,10 +77,10 @@ fn standard(body: &[u8]) -> (Vec<(String, String, String)>, String, Option<Strin
 fn events(frames: &[Frame], framer: &Framer, body: &[u8]) -> Vec<(String, String, String)> {
     let sse = framer.sse().unwrap();
     let of = |f: &Frame| {
-        let block = sse::Block::of(f, body);
+        let block = sse::SseBlock::of(f, body);
         (block.event().into_owned(), f.data(body).unwrap().into_owned(), sse.id(f).to_owned())
     };
-    frames.iter().filter(|f| f.kind == Kind::Event).map(of).collect()
+    frames.iter().filter(|f| f.kind == FrameKind::Event).map(of).collect()
 }
 
 fn tiles(frames: &[Frame], body: &[u8]) -> bool {
@@ -99,13 +99,13 @@ fn blocks_have_their_kinds() {
     assert_eq!(
         kinds(sse_hint(), body).iter().map(|k| k.0).collect::<Vec<_>>(),
         [
-            Kind::Block,
-            Kind::Event,
-            Kind::Comment,
-            Kind::Block,
-            Kind::Event,
-            Kind::Block,
-            Kind::Incomplete
+            FrameKind::Block,
+            FrameKind::Event,
+            FrameKind::Comment,
+            FrameKind::Block,
+            FrameKind::Event,
+            FrameKind::Block,
+            FrameKind::Incomplete
         ]
     );
     let (frames, framer) = frames(sse_hint(), body.as_bytes(), &[]);
@@ -126,7 +126,7 @@ fn a_cr_dispatches_at_once_and_a_late_lf_opens_the_next_frame() {
     framer.push(b"data: a\r\n\r", &mut out);
     assert_eq!(out.len(), 1);
     framer.finish(b"data: a\r\n\r\n", &mut out);
-    assert_eq!((out.at(1).kind, out.at(1).len), (Kind::Incomplete, 1));
+    assert_eq!((out.at(1).kind, out.at(1).len), (FrameKind::Incomplete, 1));
     let sse = framer.sse().unwrap();
     assert_eq!(sse.line_endings, sse::LineEndings { lf: 0, cr: 0, crlf: 2 });
     assert_eq!(sse.trailing, sse::Trailing::default());
@@ -181,18 +181,18 @@ fn ndjson_lines_end_at_their_line_end() {
     assert_eq!(
         kinds(hint.clone(), "{\"a\":1}\r\n\n{\"b\":2}"),
         [
-            (Kind::Line, "{\"a\":1}\r\n".into()),
-            (Kind::Line, "\n".into()),
-            (Kind::Line, "{\"b\":2}".into()),
+            (FrameKind::Line, "{\"a\":1}\r\n".into()),
+            (FrameKind::Line, "\n".into()),
+            (FrameKind::Line, "{\"b\":2}".into()),
         ]
     );
-    assert_eq!(kinds(hint, "{}\n{\"b\"")[1].0, Kind::Incomplete);
+    assert_eq!(kinds(hint, "{}\n{\"b\"")[1].0, FrameKind::Incomplete);
 }
 
 #[test]
 fn elements_take_what_stands_before_them() {
-    let of = |body: &str| -> Vec<(Kind, String)> { kinds(Hint::default(), body) };
-    let element = |s: &str| (Kind::Element, s.to_owned());
+    let of = |body: &str| -> Vec<(FrameKind, String)> { kinds(Hint::default(), body) };
+    let element = |s: &str| (FrameKind::Element, s.to_owned());
     assert_eq!(
         of("[{\"a\":\"]},\\\"\"}\r\n,\n{\"b\":[{}]}, 7 ,\"x,]\"\n]\n"),
         [
@@ -205,12 +205,12 @@ fn elements_take_what_stands_before_them() {
     // A rest that is no element, and a second element without its comma.
     assert_eq!(
         of("[{}\n{},{\"b\""),
-        [element("[{}"), element("\n{}"), (Kind::Incomplete, ",{\"b\"".into())]
+        [element("[{}"), element("\n{}"), (FrameKind::Incomplete, ",{\"b\"".into())]
     );
-    assert_eq!(of("[{},"), [element("[{}"), (Kind::Incomplete, ",".into())]);
+    assert_eq!(of("[{},"), [element("[{}"), (FrameKind::Incomplete, ",".into())]);
     assert_eq!(of("[{}\n"), [element("[{}\n")]);
-    assert_eq!(of("[]\n"), [(Kind::Body, "[]\n".into())]);
-    assert_eq!(of("[{\"a"), [(Kind::Incomplete, "[{\"a".into())]);
+    assert_eq!(of("[]\n"), [(FrameKind::Body, "[]\n".into())]);
+    assert_eq!(of("[{\"a"), [(FrameKind::Incomplete, "[{\"a".into())]);
 }
 
 #[test]

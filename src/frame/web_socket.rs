@@ -2,7 +2,7 @@
 //!
 //! Frames of the protocol are joined to messages, unmasked and inflated; control frames may stand
 //! between the fragments of a message. Everything that has a length is read on, whatever else is wrong
-//! with it: that is a [`Fault`]. Messages remember where their bytes stand on the wire, so that a
+//! with it: that is a [`WsFault`]. Messages remember where their bytes stand on the wire, so that a
 //! secret in one can be masked there.
 
 use std::fmt;
@@ -85,7 +85,7 @@ impl Opcode {
 
 /// What is against the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum WsFault {
     /// A client must mask what it sends.
     #[error("frame without a mask")]
     Unmasked,
@@ -123,7 +123,7 @@ pub enum Fault {
 
 /// Where a piece of a payload stands in its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct PayloadPart {
     /// Offset of its first byte.
     pub offset: u64,
     /// Length in bytes.
@@ -134,20 +134,20 @@ pub struct Part {
 
 /// One message, whole or as far as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct WsMessage {
     /// What it is.
     pub opcode: Opcode,
     /// Unmasked, and inflated unless [`is_opaque`](Self::is_opaque).
     pub payload: Vec<u8>,
     /// Where the payload stands on the wire, fragment by fragment.
-    pub parts: Vec<Part>,
+    pub parts: Vec<PayloadPart>,
     /// It was compressed.
     pub compressed: bool,
     /// It is compressed and could not be inflated: the payload is as on the wire.
     pub is_opaque: bool,
 }
 
-impl Message {
+impl WsMessage {
     /// The code and the reason of a close.
     pub fn close(&self) -> Option<(Option<u16>, String)> {
         (self.opcode == Opcode::Close).then(|| {
@@ -165,11 +165,11 @@ impl Message {
 
 /// What reading finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum WsFound {
     /// A message is complete.
-    Message(Message),
+    Message(WsMessage),
     /// Something is against the standard.
-    Fault(Fault),
+    Fault(WsFault),
 }
 
 /// What `Sec-WebSocket-Extensions` of the response says about compression.
@@ -275,7 +275,7 @@ impl Inflater {
 }
 
 #[derive(Debug)]
-enum State {
+enum WsFrameState {
     /// Inside a header.
     Header,
     /// Inside a payload, with so many bytes to come.
@@ -286,8 +286,8 @@ enum State {
 
 /// A message under way.
 #[derive(Debug)]
-struct Open {
-    message: Message,
+struct OpenMessage {
+    message: WsMessage,
     /// Offset of its first header.
     start: u64,
 }
@@ -297,12 +297,12 @@ struct Open {
 pub struct Direction {
     sender: Sender,
     inflater: Option<Inflater>,
-    state: State,
+    state: WsFrameState,
     header: Vec<u8>,
     /// Offset of the next byte.
     offset: u64,
-    data: Option<Open>,
-    control: Option<Open>,
+    data: Option<OpenMessage>,
+    control: Option<OpenMessage>,
     /// Spans that are not as they were sent.
     masked: Vec<Span>,
 }
@@ -313,7 +313,7 @@ impl Direction {
         Self {
             sender,
             inflater: deflate.map(|d| Inflater::new(d.takeover(sender))),
-            state: State::Header,
+            state: WsFrameState::Header,
             header: Vec::new(),
             offset: 0,
             data: None,
@@ -329,7 +329,7 @@ impl Direction {
 
     /// Whether nothing more can be read.
     pub fn is_lost(&self) -> bool {
-        matches!(self.state, State::Lost)
+        matches!(self.state, WsFrameState::Lost)
     }
 
     /// The offset up to which all messages are complete.
@@ -340,7 +340,7 @@ impl Direction {
     }
 
     /// The message that is not complete, as far as it arrived; `None` inside a control frame.
-    pub fn under_way(&self) -> Option<&Message> {
+    pub fn under_way(&self) -> Option<&WsMessage> {
         self.data.as_ref().filter(|_| self.control.is_none()).map(|open| &open.message)
     }
 
@@ -353,33 +353,33 @@ impl Direction {
     /// the message at hand if they may end it. Compressed ones may be a thousand times as long.
     pub fn completes(&self, len: u64) -> u64 {
         match self.state {
-            State::Payload { left, .. } if left > len => len,
-            State::Lost => len,
+            WsFrameState::Payload { left, .. } if left > len => len,
+            WsFrameState::Lost => len,
             _ if self.inflater.is_some() => (self.unfinished() + len).saturating_mul(MAX_INFLATION),
             _ => self.unfinished() + len,
         }
     }
 
     /// Takes the next bytes.
-    pub fn feed(&mut self, mut bytes: &[u8], found: &mut impl FnMut(Found)) {
+    pub fn feed(&mut self, mut bytes: &[u8], found: &mut impl FnMut(WsFound)) {
         while !bytes.is_empty() {
             match self.state {
-                State::Lost => {
+                WsFrameState::Lost => {
                     self.offset += bytes.len() as u64;
                     return;
                 }
-                State::Header => {
+                WsFrameState::Header => {
                     self.header.push(bytes[0]);
                     self.offset += 1;
                     bytes = &bytes[1..];
-                    if let Some(header) = Header::read(&self.header) {
+                    if let Some(header) = WsFrameHeader::read(&self.header) {
                         self.begin(&header, found);
                     }
                 }
-                State::Payload { left, last, control } => {
+                WsFrameState::Payload { left, last, control } => {
                     let n = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     let open = if control { &mut self.control } else { &mut self.data };
-                    if let Some(Open { message, .. }) = open
+                    if let Some(OpenMessage { message, .. }) = open
                         && let Some(part) = message.parts.last_mut()
                     {
                         let at = part.len as usize;
@@ -390,7 +390,7 @@ impl Direction {
                     }
                     self.offset += n as u64;
                     bytes = &bytes[n..];
-                    self.state = State::Payload { left: left - n as u64, last, control };
+                    self.state = WsFrameState::Payload { left: left - n as u64, last, control };
                     self.complete(found);
                 }
             }
@@ -398,37 +398,37 @@ impl Direction {
     }
 
     /// A header is complete.
-    fn begin(&mut self, header: &Header, found: &mut impl FnMut(Found)) {
+    fn begin(&mut self, header: &WsFrameHeader, found: &mut impl FnMut(WsFound)) {
         let start = self.offset - self.header.len() as u64;
         self.header.clear();
-        let mut fault = |fault| found(Found::Fault(fault));
+        let mut fault = |fault| found(WsFound::Fault(fault));
         if header.len > MAX_FRAME as u64 {
-            self.state = State::Lost;
-            return fault(Fault::Length(header.len));
+            self.state = WsFrameState::Lost;
+            return fault(WsFault::Length(header.len));
         }
         let opcode = Opcode::of(header.opcode);
         let control = opcode.is_some_and(Opcode::is_control);
         match (self.sender, header.key) {
-            (Sender::Client, None) => fault(Fault::Unmasked),
-            (Sender::Server, Some(_)) => fault(Fault::Masked),
+            (Sender::Client, None) => fault(WsFault::Unmasked),
+            (Sender::Server, Some(_)) => fault(WsFault::Masked),
             _ => {}
         }
         let may_compress = self.inflater.is_some() && !control && opcode.is_some();
         if header.reserved & !(u8::from(may_compress) << 2) != 0 {
-            fault(Fault::ReservedBits);
+            fault(WsFault::ReservedBits);
         }
         if let Some(Opcode::Reserved(bits)) = opcode {
-            fault(Fault::ReservedOpcode(bits));
+            fault(WsFault::ReservedOpcode(bits));
         }
         if control && header.len > 125 {
-            fault(Fault::LongControl(header.len));
+            fault(WsFault::LongControl(header.len));
         }
         if control && !header.last {
-            fault(Fault::FragmentedControl);
+            fault(WsFault::FragmentedControl);
         }
-        let part = Part { offset: self.offset, len: 0, key: header.key.unwrap_or_default() };
-        let open = |opcode| Open {
-            message: Message {
+        let part = PayloadPart { offset: self.offset, len: 0, key: header.key.unwrap_or_default() };
+        let open = |opcode| OpenMessage {
+            message: WsMessage {
                 opcode,
                 payload: Vec::new(),
                 parts: vec![part],
@@ -441,7 +441,7 @@ impl Direction {
             (Some(opcode), _) if control => self.control = Some(open(opcode)),
             (Some(opcode), before) => {
                 if before.is_some() {
-                    fault(Fault::Interrupted);
+                    fault(WsFault::Interrupted);
                 }
                 // The one before never ends: what it was is reported, since nothing is dropped.
                 if let Some(before) = self.data.replace(open(opcode)) {
@@ -450,19 +450,19 @@ impl Direction {
             }
             (None, Some(data)) => data.message.parts.push(part),
             (None, data) => {
-                fault(Fault::Continuation);
+                fault(WsFault::Continuation);
                 *data = Some(open(Opcode::Binary));
             }
         }
         let last = header.last || control;
-        self.state = State::Payload { left: header.len, last, control };
+        self.state = WsFrameState::Payload { left: header.len, last, control };
         self.complete(found);
     }
 
     /// Ends the frame at hand, and its message, where they are at their ends.
-    fn complete(&mut self, found: &mut impl FnMut(Found)) {
-        let State::Payload { left: 0, last, control } = self.state else { return };
-        self.state = State::Header;
+    fn complete(&mut self, found: &mut impl FnMut(WsFound)) {
+        let WsFrameState::Payload { left: 0, last, control } = self.state else { return };
+        self.state = WsFrameState::Header;
         if last {
             let open = if control { self.control.take() } else { self.data.take() };
             if let Some(open) = open {
@@ -471,10 +471,10 @@ impl Direction {
         }
     }
 
-    fn hand_on(&mut self, mut message: Message, found: &mut impl FnMut(Found)) {
+    fn hand_on(&mut self, mut message: WsMessage, found: &mut impl FnMut(WsFound)) {
         let inflater = self.inflater.as_mut().filter(|_| message.compressed);
         if let Some(inflater) = inflater {
-            let hit = |part: &Part| {
+            let hit = |part: &PayloadPart| {
                 let end = part.offset + part.len;
                 self.masked.iter().any(|(at, len)| *at < end && part.offset < at + len)
             };
@@ -487,24 +487,24 @@ impl Direction {
                 message.payload = payload;
             } else {
                 message.is_opaque = true;
-                found(Found::Fault(Fault::Deflate));
+                found(WsFound::Fault(WsFault::Deflate));
             }
         }
         if message.opcode == Opcode::Text
             && !message.is_opaque
             && std::str::from_utf8(&message.payload).is_err()
         {
-            found(Found::Fault(Fault::NotUtf8));
+            found(WsFound::Fault(WsFault::NotUtf8));
         }
-        found(Found::Message(message));
+        found(WsFound::Message(message));
     }
 
     /// The direction is over: returns the message that is not complete, as far as it arrived. A
     /// compressed one is as on the wire.
-    pub fn finish(&mut self) -> Option<Message> {
+    pub fn finish(&mut self) -> Option<WsMessage> {
         let mut left = [self.data.take(), self.control.take()].into_iter().flatten();
         let mut message = left.next()?.message;
-        self.state = State::Lost;
+        self.state = WsFrameState::Lost;
         message.is_opaque = message.compressed;
         (message.wire_len() > 0).then_some(message)
     }
@@ -512,7 +512,7 @@ impl Direction {
 
 /// The header of one frame of the protocol.
 #[derive(Debug, PartialEq, Eq)]
-struct Header {
+struct WsFrameHeader {
     last: bool,
     reserved: u8,
     opcode: u8,
@@ -520,7 +520,7 @@ struct Header {
     key: Option<[u8; 4]>,
 }
 
-impl Header {
+impl WsFrameHeader {
     /// Reads it, once it is complete: 2 to 14 bytes.
     fn read(bytes: &[u8]) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;

@@ -25,7 +25,7 @@ fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
 }
 
 /// What is found in `wire`, fed in pieces of `size`.
-fn read(direction: &mut Direction, wire: &[u8], size: usize) -> Vec<Found> {
+fn read(direction: &mut Direction, wire: &[u8], size: usize) -> Vec<WsFound> {
     let mut found = Vec::new();
     for piece in wire.chunks(size) {
         direction.feed(piece, &mut |f| found.push(f));
@@ -33,12 +33,12 @@ fn read(direction: &mut Direction, wire: &[u8], size: usize) -> Vec<Found> {
     found
 }
 
-fn texts(found: &[Found]) -> Vec<String> {
-    let text = |f: &Found| match f {
-        Found::Message(m) => {
+fn texts(found: &[WsFound]) -> Vec<String> {
+    let text = |f: &WsFound| match f {
+        WsFound::Message(m) => {
             format!("{} {}", m.opcode.name(), String::from_utf8_lossy(&m.payload))
         }
-        Found::Fault(fault) => format!("! {fault}"),
+        WsFound::Fault(fault) => format!("! {fault}"),
     };
     found.iter().map(text).collect()
 }
@@ -82,12 +82,12 @@ fn masks_fragments_and_control_frames_are_read_however_they_are_cut() {
         let reported = texts(&found);
         assert_eq!(&reported[..2], ["ping are you there", "text Hello"]);
         assert!(reported[3].len() == 70_005 && reported[4].len() == 305);
-        let Found::Message(hello) = &found[1] else { panic!() };
+        let WsFound::Message(hello) = &found[1] else { panic!() };
         assert_eq!(
             hello.parts.iter().map(|p| (p.offset, p.len)).collect::<Vec<_>>(),
             [(6, 3), (34, 2)]
         );
-        let Found::Message(close) = &found[5] else { panic!() };
+        let WsFound::Message(close) = &found[5] else { panic!() };
         assert_eq!(close.close(), Some((Some(1000), "bye".into())));
         assert_eq!((client.settled(), client.finish()), (wire.len() as u64, None));
     }
@@ -127,7 +127,7 @@ fn a_masked_span_ends_the_inflating_of_what_refers_to_it() {
     let mut server = Direction::new(Sender::Server, deflate);
     server.mask(&[(4, 2)]);
     let found = read(&mut server, &wires.concat(), 9);
-    let opaque = |f: &Found| matches!(f, Found::Message(m) if m.is_opaque && m.compressed);
+    let opaque = |f: &WsFound| matches!(f, WsFound::Message(m) if m.is_opaque && m.compressed);
     assert!(found.len() == 2 && found.iter().all(opaque), "{found:?}");
 }
 
@@ -180,8 +180,8 @@ proptest! {
         prop_assert_eq!(&found, &read(&mut pieces, &wire, size));
         prop_assert_eq!(whole.settled(), pieces.settled());
         let total: u64 = found.iter().map(|f| match f {
-            Found::Message(m) => m.wire_len(),
-            Found::Fault(_) => 0,
+            WsFound::Message(m) => m.wire_len(),
+            WsFound::Fault(_) => 0,
         }).sum();
         prop_assert!(total <= wire.len() as u64);
     }

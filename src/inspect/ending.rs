@@ -1,7 +1,7 @@
 //! How an exchange ended: four independent facts, and one word for them.
 
 use super::Facts;
-use crate::frame::{Framing, Kind};
+use crate::frame::{FrameKind, Framing};
 use crate::journal::EndCause;
 
 /// What the transport tells about the end of the body.
@@ -152,7 +152,7 @@ impl Facts {
                 )
             }),
             _ => {
-                self.frames().last().is_some_and(|f| f.kind == Kind::Incomplete)
+                self.frames().last().is_some_and(|f| f.kind == FrameKind::Incomplete)
                     || self.array_is_closed() == Some(false)
             }
         };

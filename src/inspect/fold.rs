@@ -11,10 +11,10 @@ use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
 use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
-use crate::frame::eventstream::Message;
-use crate::frame::sse::Block;
+use crate::frame::eventstream::EventStreamMessage;
+use crate::frame::sse::SseBlock;
 use crate::frame::web_socket::Sender;
-use crate::frame::{Frame, Framer, Frames, Framing, Hint, Kind};
+use crate::frame::{Frame, FrameKind, Framer, Frames, Framing, Hint};
 use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Request};
 use crate::json::Tape;
 
@@ -233,7 +233,7 @@ impl Inspection {
                 emitted: &mut emitted,
             };
             decoding.take(number, at, &payload);
-        } else if frame.kind == Kind::Block && frame.is_named() {
+        } else if frame.kind == FrameKind::Block && frame.is_named() {
             let answer = &mut facts.answer;
             decoder.decode_name(&event, &mut |fact| answer.add(number, fact));
         }
@@ -409,18 +409,21 @@ impl Facts {
     /// An event that never ended adds nothing to the answer, but it may name the dialect.
     fn ask_tail(&mut self) {
         let index = self.frames.len().saturating_sub(1);
-        let Some(tail) = self.frames.last().filter(|f| f.kind == Kind::Incomplete) else { return };
+        let Some(tail) = self.frames.last().filter(|f| f.kind == FrameKind::Incomplete) else {
+            return;
+        };
         if self.recognized().is_some() || self.framing() != Some(Framing::Sse) {
             return;
         }
-        let block = Block::of(&tail, self.body());
+        let block = SseBlock::of(&tail, self.body());
         let (event, data) = (block.event().into_owned(), block.data());
         let mut tape = Tape::new();
         if tape.parse(&data).is_err() {
             return;
         }
         let json = tape.root(&data);
-        let payload = Payload { kind: Kind::Event, event: &event, data: &data, json, id: None };
+        let payload =
+            Payload { kind: FrameKind::Event, event: &event, data: &data, json, id: None };
         if dialect::recognize(&payload).is_some() {
             let paths = self.shape.len() + 1;
             self.detection.ask(index as u32, &payload, paths);
@@ -492,20 +495,22 @@ impl Decoding<'_> {
 /// The type of a frame's event.
 fn event_of<'a>(frame: &Frame, body: &'a [u8]) -> Cow<'a, str> {
     match frame.kind {
-        Kind::Event | Kind::Block if frame.is_named() => Block::of(frame, body).event(),
+        FrameKind::Event | FrameKind::Block if frame.is_named() => {
+            SseBlock::of(frame, body).event()
+        }
         // The code in front of a line.
-        Kind::Line if frame.is_named() => {
+        FrameKind::Line if frame.is_named() => {
             String::from_utf8_lossy(frame.bytes(body).get(..1).unwrap_or_default())
         }
-        Kind::Message => Message::of(frame.bytes(body)).event().into(),
+        FrameKind::Message => EventStreamMessage::of(frame.bytes(body)).event().into(),
         _ => Cow::Borrowed("message"),
     }
 }
 
 /// Whether a frame says no more than that the connection lives: a comment, or the events that
 /// Anthropic (`ping`) and OpenAI's Responses (`keepalive`) send for that.
-fn is_keep_alive(kind: Kind, event: &str, data: Option<&str>) -> bool {
-    kind == Kind::Comment
+fn is_keep_alive(kind: FrameKind, event: &str, data: Option<&str>) -> bool {
+    kind == FrameKind::Comment
         || matches!(event, "ping" | "keepalive" | "keep-alive")
             && data.is_none_or(|d| d.len() < KEEP_ALIVE)
 }

@@ -15,7 +15,7 @@ use super::detect::{Detector, FrameView, Look};
 use super::surrogate::Lone;
 use super::{Findings, Tally};
 use crate::dialect::{Channel, DecodeEvent, Path, ToolPiece, Varying};
-use crate::frame::{Frame, Kind};
+use crate::frame::{Frame, FrameKind};
 use crate::json;
 use crate::rule::Code;
 
@@ -217,7 +217,7 @@ pub(super) struct Skeleton {
     /// Its two texts are the same.
     is_twice: bool,
     /// Where the frame's data is, without the length that differs, and its id.
-    form: Option<(Kind, usize, u32)>,
+    form: Option<(FrameKind, usize, u32)>,
     /// Another frame with this skeleton was read in full as well.
     pub(super) confirmed: bool,
     /// The codes that were counted for that frame, each as often as listed.
@@ -259,7 +259,7 @@ impl Skeleton {
         is_fit.then_some(filled)
     }
 
-    fn form_of(frame: &Frame) -> Option<(Kind, usize, u32)> {
+    fn form_of(frame: &Frame) -> Option<(FrameKind, usize, u32)> {
         let start = frame.data_span()?.start - frame.offset as usize;
         Some((frame.kind, start, frame.id()))
     }
@@ -345,7 +345,7 @@ impl Skeleton {
     fn replace(&mut self, view: &FrameView<'_>, emitted: &Emitted, varying: &[Varying]) {
         let (Some(data), Some(form)) = (view.data, Self::form_of(view.frame)) else { return };
         let is_whole = view.bytes.get(form.1..).is_some_and(|d| d.starts_with(data.as_bytes()));
-        let fits = view.frame.kind != Kind::Body && view.frame.len <= MAX_FRAME;
+        let fits = view.frame.kind != FrameKind::Body && view.frame.len <= MAX_FRAME;
         // A whole message beside the delta is compared with all of the text so far.
         let restates = || memchr::memmem::find(view.bytes, b"\"message\"").is_some();
         let chat = view.chunk.is_some();

@@ -1,8 +1,8 @@
 //! The messages of a WebSocket as facts: both directions are read, and each message is a frame of the
 //! body, in order of arrival.
 
-use crate::frame::web_socket::{Deflate, Direction, Fault, Found, Message, Opcode, Sender};
-use crate::frame::{Frame, Frames, Kind};
+use crate::frame::web_socket::{Deflate, Direction, Opcode, Sender, WsFault, WsFound, WsMessage};
+use crate::frame::{Frame, FrameKind, Frames};
 use crate::journal::{Head, Micros, Span};
 
 /// What is known of a frame that is a message.
@@ -55,7 +55,7 @@ struct Side {
     first_read: u32,
     reads: u32,
     /// What is against the standard in the message that is not complete.
-    faults: Vec<Fault>,
+    faults: Vec<WsFault>,
 }
 
 impl Side {
@@ -76,7 +76,7 @@ pub struct WebSocket {
     server: Side,
     frames: Vec<WsFrame>,
     /// What is against the standard, with the frame that it is about; none for one that never ended.
-    faults: Vec<(Option<u32>, Sender, Fault)>,
+    faults: Vec<(Option<u32>, Sender, WsFault)>,
     closing: Option<Closing>,
     /// What the client sent, as on the wire.
     sent: Vec<u8>,
@@ -137,7 +137,7 @@ impl WebSocket {
     }
 
     /// What is against the standard: in which frame, by whom, what.
-    pub fn faults(&self) -> &[(Option<u32>, Sender, Fault)] {
+    pub fn faults(&self) -> &[(Option<u32>, Sender, WsFault)] {
         &self.faults
     }
 
@@ -189,10 +189,10 @@ impl WebSocket {
         side.direction.feed(bytes, &mut |f| found.push(f));
         for found in found {
             match found {
-                Found::Message(message) => {
-                    frames.push(self.append(sender, &message, Kind::Ws, at, body));
+                WsFound::Message(message) => {
+                    frames.push(self.append(sender, &message, FrameKind::Ws, at, body));
                 }
-                Found::Fault(fault) => self.side(sender).faults.push(fault),
+                WsFound::Fault(fault) => self.side(sender).faults.push(fault),
             }
         }
     }
@@ -201,7 +201,7 @@ impl WebSocket {
     pub(super) fn finish(&mut self, at: Option<Micros>, body: &mut Vec<u8>, frames: &mut Frames) {
         for sender in [Sender::Client, Sender::Server] {
             if let Some(message) = self.side(sender).direction.finish() {
-                frames.push(self.append(sender, &message, Kind::Incomplete, at, body));
+                frames.push(self.append(sender, &message, FrameKind::Incomplete, at, body));
             }
             self.settle_faults(sender, None);
         }
@@ -223,8 +223,8 @@ impl WebSocket {
     fn append(
         &mut self,
         sender: Sender,
-        message: &Message,
-        kind: Kind,
+        message: &WsMessage,
+        kind: FrameKind,
         at: Option<Micros>,
         body: &mut Vec<u8>,
     ) -> Frame {
@@ -253,7 +253,7 @@ impl WebSocket {
         let is_text =
             message.opcode == Opcode::Text || std::str::from_utf8(&payload[from..]).is_ok();
         let text =
-            (is_text && !message.is_opaque && kind == Kind::Ws).then_some(from..payload.len());
+            (is_text && !message.is_opaque && kind == FrameKind::Ws).then_some(from..payload.len());
         Frame::of_message(kind, body.len(), payload.len(), text)
     }
 }

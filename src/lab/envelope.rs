@@ -82,12 +82,12 @@ pub(super) fn message(name: &str, payload: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::eventstream::Message;
+    use crate::frame::eventstream::EventStreamMessage;
 
     #[test]
     fn messages_are_read_as_they_were_meant() {
         let bytes = message("messageStart", br#"{"role":"assistant"}"#);
-        let read = Message::of(&bytes);
+        let read = EventStreamMessage::of(&bytes);
         let headers: Vec<_> = read.headers().collect();
         assert_eq!(
             headers,
@@ -100,7 +100,7 @@ mod tests {
         assert!(read.damage().is_none());
         assert!(bytes[..bytes.len() - 4].ends_with(br#"{"role":"assistant"}"#));
         let bytes = message("throttlingException", b"{}");
-        let read = Message::of(&bytes);
+        let read = EventStreamMessage::of(&bytes);
         assert_eq!(read.header(":exception-type"), Some("throttlingException"));
         assert_eq!(read.header(":message-type"), Some("exception"));
     }

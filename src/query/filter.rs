@@ -3,8 +3,8 @@
 use super::path::{PathQuery, QueryError};
 use super::search::Needle;
 use crate::dialect::Channel;
-use crate::frame::Kind;
-use crate::frame::sse::Block;
+use crate::frame::FrameKind;
+use crate::frame::sse::SseBlock;
 use crate::inspect::Inspection;
 use crate::json::{Tape, Value};
 use crate::rule::{Code, Severity};
@@ -265,7 +265,8 @@ impl Test {
         match self {
             Test::Kind(kind) => frame.kind.name() == kind,
             Test::Event(name) => {
-                frame.kind == Kind::Event && Block::of(&frame, body).event() == name.as_str()
+                frame.kind == FrameKind::Event
+                    && SseBlock::of(&frame, body).event() == name.as_str()
             }
             Test::Channel(channel) => deltas().any(|d| d.channel == *channel),
             Test::Choice(choice) => deltas().any(|d| d.choice == *choice),

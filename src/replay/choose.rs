@@ -8,7 +8,7 @@ use crate::transport::request::model_of;
 
 /// By what an exchange is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum ChosenBy {
     /// The path, and the model where both have one.
     Path,
     /// The same request body.
@@ -42,15 +42,15 @@ impl Wanted {
 #[derive(Debug)]
 pub struct Chooser {
     recorded: Vec<(Arc<Recorded>, u32)>,
-    by: By,
+    by: ChosenBy,
     next: usize,
 }
 
 impl Chooser {
     /// Chooses among these. A recording that knows no request is served to any.
-    pub fn new(recorded: Vec<Recorded>, by: By) -> Self {
+    pub fn new(recorded: Vec<Recorded>, by: ChosenBy) -> Self {
         let known = recorded.iter().any(|r| !r.target.is_empty());
-        let by = if known || by == By::Order { by } else { By::Any };
+        let by = if known || by == ChosenBy::Order { by } else { ChosenBy::Any };
         let recorded = recorded.into_iter().map(|r| (Arc::new(r), 0)).collect();
         Self { recorded, by, next: 0 }
     }
@@ -58,23 +58,23 @@ impl Chooser {
     /// The exchange for a request. Where several fit, each gets its turn, and the last one stays.
     pub fn choose(&mut self, wanted: &Wanted) -> Option<Arc<Recorded>> {
         let fits = |r: &Recorded| match self.by {
-            By::Path => {
+            ChosenBy::Path => {
                 same_path(&r.target, &wanted.path)
                     && wanted.model.as_ref().is_none_or(|m| r.model.is_empty() || *m == r.model)
             }
-            By::Body => same_body(r, &wanted.body),
-            By::Order | By::Any => true,
+            ChosenBy::Body => same_body(r, &wanted.body),
+            ChosenBy::Order | ChosenBy::Any => true,
         };
         let index = match self.by {
-            By::Order => {
+            ChosenBy::Order => {
                 self.next += 1;
                 self.next - 1
             }
-            By::Any => {
+            ChosenBy::Any => {
                 self.next += 1;
                 (self.next - 1) % self.recorded.len().max(1)
             }
-            By::Path | By::Body => {
+            ChosenBy::Path | ChosenBy::Body => {
                 let fitting = self.recorded.iter().enumerate().filter(|(_, (r, _))| fits(r));
                 // The one that was served least, the first of these; the last one once all were.
                 let fitting: Vec<_> = fitting.map(|(i, (_, served))| (i, *served)).collect();
@@ -119,7 +119,7 @@ mod tests {
     use crate::journal::{Entry, EntryKind, Request};
     use crate::replay::recording::exchanges;
 
-    fn chooser(by: By) -> Chooser {
+    fn chooser(by: ChosenBy) -> Chooser {
         let request = |x, path: &str, model: &str, body: &str, masked| {
             let request = Request {
                 url: format!("https://h{path}"),
@@ -148,19 +148,19 @@ mod tests {
         let number = |c: &mut Chooser, path: &str, body: &str| {
             c.choose(&wanted(path, body)).map(|r| r.number)
         };
-        let mut by_path = chooser(By::Path);
+        let mut by_path = chooser(ChosenBy::Path);
         let got = [(); 3].map(|()| number(&mut by_path, "/gw/v1/a", r#"{"model":"m"}"#));
         assert_eq!(got, [Some(4), Some(5), Some(5)]);
         assert_eq!(number(&mut by_path, "/v1/a", r#"{"model":"n"}"#), None);
         assert_eq!(number(&mut by_path, "/b", ""), Some(6));
         assert_eq!(number(&mut by_path, "/c", ""), None);
-        let mut by_body = chooser(By::Body);
+        let mut by_body = chooser(ChosenBy::Body);
         assert_eq!(number(&mut by_body, "/x", r#"{"model":"m","k":"z"}"#), Some(4));
         assert_eq!(number(&mut by_body, "/x", r#"{"model":"z","k":"z"}"#), None);
-        let mut order = chooser(By::Order);
+        let mut order = chooser(ChosenBy::Order);
         let got = [(); 4].map(|()| number(&mut order, "/x", ""));
         assert_eq!(got, [Some(4), Some(5), Some(6), None]);
-        let mut any = chooser(By::Any);
+        let mut any = chooser(ChosenBy::Any);
         let got = [(); 4].map(|()| number(&mut any, "/x", ""));
         assert_eq!(got, [Some(4), Some(5), Some(6), Some(4)]);
     }

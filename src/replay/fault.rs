@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::recording::{Piece, Recorded, RecordedFrame};
+use super::recording::{Recorded, RecordedFrame, RecordedWrite};
 use crate::journal::{EndCause, Micros};
 use crate::json::{Tape, Value};
 
@@ -14,11 +14,11 @@ use crate::json::{Tape, Value};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// `cut@PLACE`: the connection is closed there.
-    Cut(Place),
+    Cut(FaultPlace),
     /// `reset@PLACE`: the connection is reset there.
-    Reset(Place),
+    Reset(FaultPlace),
     /// `stall@PLACE:TIME`: nothing is sent for so long.
-    Stall(Place, Micros),
+    Stall(FaultPlace, Micros),
     /// `drop@frame:N`: the frame is left out.
     Drop(u64),
     /// `duplicate@frame:N`: the frame is sent twice.
@@ -26,7 +26,7 @@ pub enum Fault {
     /// `swap@frame:N`: the frame and the one after it change places.
     Swap(u64),
     /// `split@PLACE`: a write ends there.
-    Split(Place),
+    Split(FaultPlace),
     /// `buffer:SIZE`: writes are gathered to this many bytes.
     Buffer(usize),
     /// `chunk:SIZE`: writes are cut into this many bytes.
@@ -40,12 +40,12 @@ pub enum Fault {
     /// `no-done`: `[DONE]` is left out.
     NoDone,
     /// `insert@PLACE:TEXT`: a frame that was not there.
-    Insert(Place, Vec<u8>),
+    Insert(FaultPlace, Vec<u8>),
 }
 
 /// Where a fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum FaultPlace {
     /// Before a frame.
     Frame(u64),
     /// Before a byte of the body.
@@ -154,14 +154,18 @@ fn frame(recorded: &Recorded, n: u64) -> Result<RecordedFrame, FaultError> {
 }
 
 /// Makes a border at a place, and returns the number of the piece behind it.
-fn border(recorded: &mut Recorded, place: Place, original: &[u8]) -> Result<usize, FaultError> {
+fn border(
+    recorded: &mut Recorded,
+    place: FaultPlace,
+    original: &[u8],
+) -> Result<usize, FaultError> {
     let len = original.len();
     let at = match place {
         // One past the last is the end.
-        Place::Frame(n) if n == recorded.frames.len() as u64 && n > 0 => len as u64,
-        Place::Frame(n) => frame(recorded, n)?.offset,
-        Place::Byte(n) if n <= len as u64 => n,
-        Place::Byte(byte) => {
+        FaultPlace::Frame(n) if n == recorded.frames.len() as u64 && n > 0 => len as u64,
+        FaultPlace::Frame(n) => frame(recorded, n)?.offset,
+        FaultPlace::Byte(n) if n <= len as u64 => n,
+        FaultPlace::Byte(byte) => {
             return Err(FaultError::NoByte { exchange: recorded.number, byte, len });
         }
     };
@@ -171,7 +175,7 @@ fn border(recorded: &mut Recorded, place: Place, original: &[u8]) -> Result<usiz
 /// Ends the body at a place.
 fn end_at(
     recorded: &mut Recorded,
-    place: Place,
+    place: FaultPlace,
     original: &[u8],
     cause: EndCause,
 ) -> Result<(), FaultError> {
@@ -185,7 +189,7 @@ fn end_at(
 
 fn stall(
     recorded: &mut Recorded,
-    place: Place,
+    place: FaultPlace,
     original: &[u8],
     time: Micros,
 ) -> Result<(), FaultError> {
@@ -202,7 +206,7 @@ fn stall(
 
 fn insert(
     recorded: &mut Recorded,
-    place: Place,
+    place: FaultPlace,
     original: &[u8],
     text: &[u8],
 ) -> Result<(), FaultError> {
@@ -211,7 +215,7 @@ fn insert(
     if !bytes.ends_with(b"\n") {
         bytes.extend_from_slice(end_of_frame(original));
     }
-    let piece = Piece { delay: 0, bytes: bytes.into(), offset: None, joined: i > 0 };
+    let piece = RecordedWrite { delay: 0, bytes: bytes.into(), offset: None, joined: i > 0 };
     recorded.body.insert(i, piece);
     Ok(())
 }
@@ -221,7 +225,7 @@ fn duplicate(recorded: &mut Recorded, n: u64) -> Result<(), FaultError> {
     let (from, to) = range(&mut recorded.body, &f);
     let again: Vec<_> = recorded.body[from..to]
         .iter()
-        .map(|p| Piece { delay: 0, offset: None, joined: true, ..p.clone() })
+        .map(|p| RecordedWrite { delay: 0, offset: None, joined: true, ..p.clone() })
         .collect();
     recorded.body.splice(to..to, again);
     Ok(())
@@ -248,7 +252,7 @@ fn end_of_frame(body: &[u8]) -> &'static [u8] {
 }
 
 /// Makes a border before a byte of the recording, and returns the number of the piece behind it.
-fn split(body: &mut Vec<Piece>, at: u64) -> usize {
+fn split(body: &mut Vec<RecordedWrite>, at: u64) -> usize {
     for i in 0..body.len() {
         let Some(offset) = body[i].offset else { continue };
         let end = offset + body[i].bytes.len() as u64;
@@ -258,7 +262,7 @@ fn split(body: &mut Vec<Piece>, at: u64) -> usize {
         if at < end {
             let piece = &mut body[i];
             let tail = piece.bytes.split_off((at - offset) as usize);
-            let tail = Piece { delay: 0, bytes: tail, offset: Some(at), joined: true };
+            let tail = RecordedWrite { delay: 0, bytes: tail, offset: Some(at), joined: true };
             body.insert(i + 1, tail);
             return i + 1;
         }
@@ -267,14 +271,14 @@ fn split(body: &mut Vec<Piece>, at: u64) -> usize {
 }
 
 /// The pieces of a frame, cut out of others.
-fn range(body: &mut Vec<Piece>, frame: &RecordedFrame) -> (usize, usize) {
+fn range(body: &mut Vec<RecordedWrite>, frame: &RecordedFrame) -> (usize, usize) {
     let from = split(body, frame.offset);
     let to = split(body, frame.offset + frame.len);
     (from, to.max(from))
 }
 
 /// Takes a frame out; what follows keeps its time.
-fn remove(body: &mut Vec<Piece>, frame: &RecordedFrame) {
+fn remove(body: &mut Vec<RecordedWrite>, frame: &RecordedFrame) {
     let (from, to) = range(body, frame);
     let taken: Vec<_> = body.drain(from..to).collect();
     let delay: Micros = taken.iter().map(|p| p.delay).sum();
@@ -313,7 +317,7 @@ fn rename(
             let i = split(&mut recorded.body, start);
             let j = split(&mut recorded.body, end);
             let (delay, joined) = recorded.body.get(i).map_or((0, true), |p| (p.delay, p.joined));
-            let piece = Piece { delay, bytes: new.clone().into(), offset: None, joined };
+            let piece = RecordedWrite { delay, bytes: new.clone().into(), offset: None, joined };
             recorded.body.splice(i..j, [piece]);
         }
     }
@@ -343,7 +347,7 @@ fn keys(root: Value<'_>, path: &[String], found: &mut Vec<std::ops::Range<usize>
 }
 
 /// The writes of a body: pieces that belong together as one.
-pub(super) fn writes(body: &[Piece]) -> Vec<(Micros, Bytes)> {
+pub(super) fn writes(body: &[RecordedWrite]) -> Vec<(Micros, Bytes)> {
     let mut writes: Vec<(Micros, Vec<u8>)> = Vec::new();
     for piece in body {
         match writes.last_mut().filter(|_| piece.joined) {
@@ -359,11 +363,11 @@ pub(super) fn writes(body: &[Piece]) -> Vec<(Micros, Bytes)> {
 
 /// Gathers writes until they have so many bytes.
 fn gather(recorded: &mut Recorded, size: usize) {
-    let mut out: Vec<Piece> = Vec::new();
+    let mut out: Vec<RecordedWrite> = Vec::new();
     let (mut held, mut waited) = (Vec::new(), 0);
     let mut put = |delay: Micros, bytes: &[u8]| {
         let bytes = Bytes::copy_from_slice(bytes);
-        out.push(Piece { delay, bytes, offset: None, joined: false });
+        out.push(RecordedWrite { delay, bytes, offset: None, joined: false });
     };
     for (delay, bytes) in writes(&recorded.body) {
         waited += delay;
@@ -381,14 +385,14 @@ fn gather(recorded: &mut Recorded, size: usize) {
 }
 
 /// Cuts writes into so many bytes.
-fn cut(body: &mut Vec<Piece>, size: usize) {
+fn cut(body: &mut Vec<RecordedWrite>, size: usize) {
     let mut out = Vec::new();
     for (delay, mut bytes) in writes(body) {
         let mut delay = delay;
         while !bytes.is_empty() {
             let piece = bytes.split_to(size.min(bytes.len()));
             let delay = std::mem::take(&mut delay);
-            out.push(Piece { delay, bytes: piece, offset: None, joined: false });
+            out.push(RecordedWrite { delay, bytes: piece, offset: None, joined: false });
         }
     }
     *body = out;

@@ -13,9 +13,9 @@ mod spec;
 mod timetable;
 mod web_socket;
 
-pub use choose::{By, Chooser, Wanted};
-pub use fault::{Fault, FaultError, Place, apply};
-pub use recording::{Piece, Recorded, RecordedFrame, exchanges};
+pub use choose::{Chooser, ChosenBy, Wanted};
+pub use fault::{Fault, FaultError, FaultPlace, apply};
+pub use recording::{Recorded, RecordedFrame, RecordedWrite, exchanges};
 pub use scenario::scenario;
 pub use serve::{Notify, Replay};
 pub use spec::FaultSpecError;

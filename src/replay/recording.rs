@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::frame::Frame;
-use crate::frame::web_socket::{Direction, Found, Opcode, Sender};
+use crate::frame::web_socket::{Direction, Opcode, Sender, WsFound};
 use crate::inspect::{Inspection, Options, switches};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span,
@@ -14,7 +14,7 @@ use crate::journal::{
 
 /// One write of an answer's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct RecordedWrite {
     /// How long after the write before it, in microseconds.
     pub delay: Micros,
     /// What is written.
@@ -45,7 +45,7 @@ pub struct Recorded {
     /// The final head, and how long it takes after the one before it, or the request.
     pub head: Option<(Micros, Head)>,
     /// The body, one piece a read.
-    pub body: Vec<Piece>,
+    pub body: Vec<RecordedWrite>,
     /// Of a WebSocket: for each message of the client, how many bytes the server had sent before it.
     pub client_messages: Vec<u64>,
     /// The trailer fields.
@@ -111,7 +111,12 @@ impl Recorded {
         let (mut pieces, mut from) = (Vec::new(), 0);
         for end in ends(body) {
             let bytes = Bytes::copy_from_slice(&body[from..end]);
-            pieces.push(Piece { delay: 0, bytes, offset: Some(from as u64), joined: false });
+            pieces.push(RecordedWrite {
+                delay: 0,
+                bytes,
+                offset: Some(from as u64),
+                joined: false,
+            });
             from = end;
         }
         Self {
@@ -151,9 +156,9 @@ fn ends(body: &[u8]) -> Vec<usize> {
 }
 
 /// Whether that is a whole message that a server waits for: data, or the wish to close.
-pub(super) fn is_awaited(found: &Found) -> bool {
+pub(super) fn is_awaited(found: &WsFound) -> bool {
     let awaited = |opcode: Opcode| !opcode.is_control() || opcode == Opcode::Close;
-    matches!(found, Found::Message(message) if awaited(message.opcode))
+    matches!(found, WsFound::Message(message) if awaited(message.opcode))
 }
 
 fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
@@ -268,11 +273,21 @@ impl Gathering {
                 continue;
             }
             let len = piece.len() as u64;
-            self.out.body.push(Piece { delay, bytes: piece, offset: Some(offset), joined: false });
+            self.out.body.push(RecordedWrite {
+                delay,
+                bytes: piece,
+                offset: Some(offset),
+                joined: false,
+            });
             offset += len;
         }
         if !bytes.is_empty() {
-            self.out.body.push(Piece { delay: 0, bytes, offset: Some(offset), joined: false });
+            self.out.body.push(RecordedWrite {
+                delay: 0,
+                bytes,
+                offset: Some(offset),
+                joined: false,
+            });
         }
         if !self.inspection.is_decoded() {
             self.out.frames = frames(&self.inspection);

@@ -133,7 +133,7 @@ fn reason(status: u16) -> &'static str {
 
 /// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(super) enum ReplayFraming {
     None,
     Length,
     Chunked,
@@ -145,52 +145,52 @@ fn has(headers: &Headers, name: &str) -> bool {
 }
 
 /// How the body is sent: as it was, as far as the client speaks that.
-fn framing(recorded: &Recorded, head: &Head, request: &ReceivedRequest) -> Framing {
+fn framing(recorded: &Recorded, head: &Head, request: &ReceivedRequest) -> ReplayFraming {
     let chunked = head.headers.iter().any(|(k, v)| {
         k.eq_ignore_ascii_case("transfer-encoding") && v.to_ascii_lowercase().contains("chunked")
     });
     if request.method == "HEAD" || matches!(head.status, 204 | 304) {
-        Framing::None
+        ReplayFraming::None
     } else if chunked && !request.http10 {
-        Framing::Chunked
+        ReplayFraming::Chunked
     } else if !chunked && has(&head.headers, "content-length") {
-        Framing::Length
+        ReplayFraming::Length
     } else if recorded.end == EndCause::Closed || request.http10 {
-        Framing::Eof
+        ReplayFraming::Eof
     } else {
         // HTTP/2 has its own frames; a bare body has nothing.
-        Framing::Chunked
+        ReplayFraming::Chunked
     }
 }
 
 /// The bytes of a head. The length is that of what is sent, where a fault made it another.
-fn head_bytes(recorded: &Recorded, head: &Head, framing: Framing) -> Vec<u8> {
+fn head_bytes(recorded: &Recorded, head: &Head, framing: ReplayFraming) -> Vec<u8> {
     let length: usize = recorded.body.iter().map(|p| p.bytes.len()).sum();
     let whole = recorded.end == EndCause::Complete;
     let right = |value: &str| !whole || value.trim().parse() == Ok(length);
     let lengths = head.headers.iter().filter(|(k, _)| k.eq_ignore_ascii_case("content-length"));
-    let right = framing != Framing::Length || lengths.clone().all(|(_, v)| right(v));
+    let right = framing != ReplayFraming::Length || lengths.clone().all(|(_, v)| right(v));
     let chunked = has(&head.headers, "transfer-encoding");
-    let exact = right && (framing == Framing::Chunked) == chunked;
-    if let Some(raw) = head.wire().filter(|_| exact || framing == Framing::None) {
+    let exact = right && (framing == ReplayFraming::Chunked) == chunked;
+    if let Some(raw) = head.wire().filter(|_| exact || framing == ReplayFraming::None) {
         return raw.to_vec();
     }
     let mut out = format!("HTTP/1.1 {} {}\r\n", head.status, reason(head.status));
     for (name, value) in &head.headers {
         let value = match name.to_ascii_lowercase().as_str() {
-            "transfer-encoding" if framing != Framing::Chunked => continue,
-            "content-length" if framing == Framing::Chunked => continue,
+            "transfer-encoding" if framing != ReplayFraming::Chunked => continue,
+            "content-length" if framing == ReplayFraming::Chunked => continue,
             "content-length" if !right => length.to_string(),
             // Of HTTP/2, and of the connection that is no more.
-            "connection" | "keep-alive" if framing == Framing::Eof => continue,
+            "connection" | "keep-alive" if framing == ReplayFraming::Eof => continue,
             _ => value.clone(),
         };
         out += &format!("{name}: {value}\r\n");
     }
-    if framing == Framing::Chunked && !chunked {
+    if framing == ReplayFraming::Chunked && !chunked {
         out += "transfer-encoding: chunked\r\n";
     }
-    if framing == Framing::Eof {
+    if framing == ReplayFraming::Eof {
         out += "connection: close\r\n";
     }
     out += "\r\n";
@@ -235,7 +235,7 @@ async fn play(
     }
     for (delay, head) in &recorded.interim {
         times.after(wire, *delay).await?;
-        let bytes = head_bytes(recorded, head, Framing::None);
+        let bytes = head_bytes(recorded, head, ReplayFraming::None);
         wire.write(&bytes).await?;
     }
     let made = recorded.head.is_none().then(|| made_up(recorded));
@@ -245,7 +245,9 @@ async fn play(
             head
         }
         // Nothing came, and nothing comes.
-        (None, _, true) => return end(wire, recorded, Framing::None, false, &mut times).await,
+        (None, _, true) => {
+            return end(wire, recorded, ReplayFraming::None, false, &mut times).await;
+        }
         (None, Some(made), false) => made,
         (None, None, false) => return Ok(After::Close),
     };
@@ -255,7 +257,7 @@ async fn play(
     }
     let framing = framing(recorded, head, request);
     wire.write(&head_bytes(recorded, head, framing)).await?;
-    if framing != Framing::None {
+    if framing != ReplayFraming::None {
         for (delay, bytes) in writes(&recorded.body) {
             times.after(wire, delay).await?;
             wire.write(&framed(framing, &bytes)).await?;
@@ -269,8 +271,8 @@ async fn play(
     end(wire, recorded, framing, close, &mut times).await
 }
 
-fn framed(framing: Framing, bytes: &Bytes) -> Vec<u8> {
-    if framing != Framing::Chunked {
+fn framed(framing: ReplayFraming, bytes: &Bytes) -> Vec<u8> {
+    if framing != ReplayFraming::Chunked {
         return bytes.to_vec();
     }
     let size = format!("{:x}\r\n", bytes.len());
@@ -281,7 +283,7 @@ fn framed(framing: Framing, bytes: &Bytes) -> Vec<u8> {
 pub(super) async fn end(
     wire: &mut Wire,
     recorded: &Recorded,
-    framing: Framing,
+    framing: ReplayFraming,
     close: bool,
     times: &mut Timetable,
 ) -> Result<After, Gone> {
@@ -307,8 +309,8 @@ pub(super) async fn end(
         _ => {}
     }
     times.after(wire, recorded.end_delay).await?;
-    if framing == Framing::Chunked {
+    if framing == ReplayFraming::Chunked {
         wire.write(&trailers(recorded)).await?;
     }
-    Ok(if close || framing == Framing::Eof { After::Close } else { After::Keep })
+    Ok(if close || framing == ReplayFraming::Eof { After::Close } else { After::Keep })
 }

@@ -1,6 +1,6 @@
 //! Faults as they are written on the command line.
 
-use super::fault::{Fault, Place};
+use super::fault::{Fault, FaultPlace};
 use crate::journal::Micros;
 
 /// How faults are written, for messages.
@@ -13,11 +13,11 @@ const FORMS: &str = "cut@PLACE, reset@PLACE, stall@PLACE:TIME, split@PLACE, inse
 #[error("{text:?}: {problem}")]
 pub struct FaultSpecError {
     text: String,
-    problem: Problem,
+    problem: SpecProblem,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Problem {
+enum SpecProblem {
     #[error("no such fault; there are {FORMS}")]
     Unknown,
     #[error("there are {FORMS}")]
@@ -56,86 +56,86 @@ impl std::str::FromStr for Fault {
     }
 }
 
-fn parse(text: &str) -> Result<Fault, Problem> {
+fn parse(text: &str) -> Result<Fault, SpecProblem> {
     if text == "no-done" {
         return Ok(Fault::NoDone);
     }
     if let Some((verb, rest)) = text.split_once('@').filter(|(verb, _)| !verb.contains(':')) {
         return at_place(verb, rest);
     }
-    let (verb, value) = text.split_once(':').ok_or(Problem::NoValue)?;
+    let (verb, value) = text.split_once(':').ok_or(SpecProblem::NoValue)?;
     match verb {
         "buffer" => size(value).map(Fault::Buffer),
         "chunk" => size(value).map(Fault::Chunk),
         "delay" => duration(value).map(Fault::Delay),
         "status" => {
             let status = value.parse().ok().filter(|s| (200..=999).contains(s));
-            status.map(Fault::Status).ok_or(Problem::Status)
+            status.map(Fault::Status).ok_or(SpecProblem::Status)
         }
         "rename" => renaming(value),
-        _ => Err(Problem::Unknown),
+        _ => Err(SpecProblem::Unknown),
     }
 }
 
 /// A fault at a place: `VERB@PLACE`, with what it needs after a colon.
-fn at_place(verb: &str, rest: &str) -> Result<Fault, Problem> {
+fn at_place(verb: &str, rest: &str) -> Result<Fault, SpecProblem> {
     let (place, more) = place(rest)?;
     let frame = || match place {
-        Place::Frame(n) => Ok(n),
-        Place::Byte(_) => Err(Problem::NeedsFrame(verb.to_owned())),
+        FaultPlace::Frame(n) => Ok(n),
+        FaultPlace::Byte(_) => Err(SpecProblem::NeedsFrame(verb.to_owned())),
     };
     match (verb, more) {
         ("cut", None) => Ok(Fault::Cut(place)),
         ("reset", None) => Ok(Fault::Reset(place)),
         ("split", None) => Ok(Fault::Split(place)),
         ("stall", Some(time)) => Ok(Fault::Stall(place, duration(time)?)),
-        ("stall", None) => Err(Problem::NoTime),
+        ("stall", None) => Err(SpecProblem::NoTime),
         ("insert", Some(text)) => Ok(Fault::Insert(place, inserted(text))),
-        ("insert", None) => Err(Problem::NoText),
+        ("insert", None) => Err(SpecProblem::NoText),
         ("drop", None) => Ok(Fault::Drop(frame()?)),
         ("duplicate", None) => Ok(Fault::Duplicate(frame()?)),
         ("swap", None) => Ok(Fault::Swap(frame()?)),
         ("cut" | "reset" | "split" | "drop" | "duplicate" | "swap", Some(more)) => {
-            Err(Problem::TooMuch(more.to_owned()))
+            Err(SpecProblem::TooMuch(more.to_owned()))
         }
-        _ => Err(Problem::Unknown),
+        _ => Err(SpecProblem::Unknown),
     }
 }
 
 /// `FROM=TO`, two paths that differ in their last name.
-fn renaming(value: &str) -> Result<Fault, Problem> {
-    let (from, to) = value.split_once('=').ok_or(Problem::Renaming)?;
+fn renaming(value: &str) -> Result<Fault, SpecProblem> {
+    let (from, to) = value.split_once('=').ok_or(SpecProblem::Renaming)?;
     let path = |p: &str| -> Vec<String> { p.split('.').map(str::to_owned).collect() };
     let (from, mut to) = (path(from), path(to));
-    let name = to.pop().filter(|n| !n.is_empty()).ok_or(Problem::EmptyName)?;
+    let name = to.pop().filter(|n| !n.is_empty()).ok_or(SpecProblem::EmptyName)?;
     if from.iter().any(String::is_empty) {
-        return Err(Problem::Path);
+        return Err(SpecProblem::Path);
     }
     // The new name may stand alone, or behind the same path.
     if !to.is_empty() && to != from[..from.len() - 1] {
-        return Err(Problem::NotTheLastName);
+        return Err(SpecProblem::NotTheLastName);
     }
     Ok(Fault::Rename(from, name))
 }
 
 /// `frame:N` or `byte:N`, and what follows it.
-fn place(text: &str) -> Result<(Place, Option<&str>), Problem> {
-    let (kind, rest) = text.split_once(':').ok_or(Problem::Place)?;
+fn place(text: &str) -> Result<(FaultPlace, Option<&str>), SpecProblem> {
+    let (kind, rest) = text.split_once(':').ok_or(SpecProblem::Place)?;
     let (number, more) = match rest.split_once(':') {
         Some((number, more)) => (number, Some(more)),
         None => (rest, None),
     };
-    let n = number.parse().map_err(|_| Problem::Place)?;
+    let n = number.parse().map_err(|_| SpecProblem::Place)?;
     match kind {
-        "frame" => Ok((Place::Frame(n), more)),
-        "byte" => Ok((Place::Byte(n), more)),
-        _ => Err(Problem::Place),
+        "frame" => Ok((FaultPlace::Frame(n), more)),
+        "byte" => Ok((FaultPlace::Byte(n), more)),
+        _ => Err(SpecProblem::Place),
     }
 }
 
 /// `10s`, `200ms`, `1.5m`, or a number of seconds.
-fn duration(text: &str) -> Result<Micros, Problem> {
-    let wrong = || Problem::Time(text.to_owned());
+fn duration(text: &str) -> Result<Micros, SpecProblem> {
+    let wrong = || SpecProblem::Time(text.to_owned());
     let (number, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
         Some(at) => text.split_at(at),
         None => (text, "s"),
@@ -152,13 +152,13 @@ fn duration(text: &str) -> Result<Micros, Problem> {
 }
 
 /// `16k`, `1M`, or bytes.
-fn size(text: &str) -> Result<usize, Problem> {
+fn size(text: &str) -> Result<usize, SpecProblem> {
     let (number, factor) = match text.strip_suffix(['k', 'K']) {
         Some(number) => (number, 1 << 10),
         None => text.strip_suffix('M').map_or((text, 1), |number| (number, 1 << 20)),
     };
     let n = number.parse::<usize>().ok().and_then(|n| n.checked_mul(factor)).filter(|n| *n > 0);
-    n.ok_or_else(|| Problem::Size(text.to_owned()))
+    n.ok_or_else(|| SpecProblem::Size(text.to_owned()))
 }
 
 /// A text with `\n`, `\r`, `\t` and `\\`, in quotes or without.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::fault::writes;
 use super::recording::{Recorded, is_awaited};
-use super::serve::{After, Framing, end, refuse};
+use super::serve::{After, ReplayFraming, end, refuse};
 use super::timetable::Timetable;
 use crate::frame::web_socket::{Direction, Sender};
 use crate::journal::Head;
@@ -37,7 +37,8 @@ pub(super) async fn play(
         return refuse(wire, 400, why).await.map(|()| After::Close);
     }
     wire.write(&answer(head, key)).await?;
-    let mut client = Client { direction: Direction::new(Sender::Client, None), messages: 0 };
+    let mut client =
+        ClientProgress { direction: Direction::new(Sender::Client, None), messages: 0 };
     let (mut sent, mut awaited) = (0, 0);
     for (delay, bytes) in writes(&recorded.body) {
         let before = recorded.client_messages.iter().filter(|at| **at <= sent).count();
@@ -51,7 +52,7 @@ pub(super) async fn play(
     }
     client.reaches(wire, recorded.client_messages.len()).await?;
     times.resume();
-    end(wire, recorded, Framing::Eof, true, times).await
+    end(wire, recorded, ReplayFraming::Eof, true, times).await
 }
 
 /// The recorded headers, with the proof that this client's key was read.
@@ -70,12 +71,12 @@ fn answer(head: &Head, key: &str) -> Vec<u8> {
 }
 
 /// What the client has said so far.
-struct Client {
+struct ClientProgress {
     direction: Direction,
     messages: usize,
 }
 
-impl Client {
+impl ClientProgress {
     /// Waits until the client has sent so many messages.
     async fn reaches(&mut self, wire: &mut Wire, messages: usize) -> Result<(), Gone> {
         loop {

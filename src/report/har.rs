@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::frame::web_socket::Sender;
-use crate::frame::{Frame, Framing, Kind, sse};
+use crate::frame::{Frame, FrameKind, Framing, sse};
 use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Micros, file};
 use crate::text;
@@ -237,10 +237,10 @@ fn messages(seen: &Inspection, epoch: OffsetDateTime) -> impl Iterator<Item = Va
     let message = move |(i, frame): (usize, Frame)| {
         let time = seen.frame_at(i).map(|at| base + file::seconds(at));
         if seen.framing() == Some(Framing::Sse) {
-            if frame.kind != Kind::Event {
+            if frame.kind != FrameKind::Event {
                 return None;
             }
-            let block = sse::Block::of(&frame, seen.body());
+            let block = sse::SseBlock::of(&frame, seen.body());
             let id = seen.sse().map_or("", |s| s.id(&frame));
             let data = frame.data(seen.body()).unwrap_or_default();
             return Some(

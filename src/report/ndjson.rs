@@ -7,9 +7,9 @@ use base64::Engine as _;
 use serde_json::json;
 
 use super::summary::{Findings, at, digits, finding, summary};
-use crate::frame::Kind;
-use crate::frame::eventstream::Message;
-use crate::frame::sse::Block;
+use crate::frame::FrameKind;
+use crate::frame::eventstream::EventStreamMessage;
+use crate::frame::sse::SseBlock;
 use crate::inspect::{Finding, Inspection, Phase};
 use crate::journal::{Entry, EntryKind};
 use crate::query::Filter;
@@ -114,8 +114,8 @@ impl Ndjson {
                 "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
                 "data": frame.data(inspection.body()), "id": null, "retry": null});
             let binary = match (frame.kind, frame.data_span()) {
-                (Kind::Message, Some(span)) => inspection.body().get(span),
-                (Kind::Ws, None) => Some(frame.bytes(inspection.body())),
+                (FrameKind::Message, Some(span)) => inspection.body().get(span),
+                (FrameKind::Ws, None) => Some(frame.bytes(inspection.body())),
                 _ => None,
             };
             if let Some(bytes) = binary.filter(|bytes| std::str::from_utf8(bytes).is_err()) {
@@ -129,14 +129,14 @@ impl Ndjson {
                 line["direction"] = message.sender.direction().into();
                 line["opcode"] = message.opcode.name().into();
             }
-            if frame.kind == Kind::Message {
-                let headers = Message::of(frame.bytes(inspection.body())).headers();
+            if frame.kind == FrameKind::Message {
+                let headers = EventStreamMessage::of(frame.bytes(inspection.body())).headers();
                 let headers: serde_json::Map<_, _> =
                     headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
                 line["headers"] = headers.into();
             }
-            if frame.kind == Kind::Event {
-                let block = Block::of(&frame, inspection.body());
+            if frame.kind == FrameKind::Event {
+                let block = SseBlock::of(&frame, inspection.body());
                 line["event"] = block.event().into();
                 line["id"] = inspection.sse().map_or("", |s| s.id(&frame)).into();
                 line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();

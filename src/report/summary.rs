@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Channel, Usage};
-use crate::frame::{Kind, sse};
+use crate::frame::{FrameKind, sse};
 use crate::inspect::{Blame, ClientView, Finding, Inspection, Row, Severity};
 use crate::journal::{ExchangeId, Micros};
 use crate::json::Tape;
@@ -187,7 +187,7 @@ fn counts(i: &Inspection) -> Value {
         "decoded_bytes": i.body().len(),
         "chunks": timed.then(|| i.reads().iter().filter(|r| r.len > 0).count()),
         "frames": i.frames().len(),
-        "events": of(Kind::Event),
+        "events": of(FrameKind::Event),
         "comments": i.sse().map_or(0, |s| s.comments.total()),
     })
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::findings as page;
 use crate::dialect::Channel;
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::inspect::{Inspection, Severity, Think, Transport};
 use crate::rule::Rule;
 use crate::text::{self, Newlines, Page, group, visible};
@@ -166,7 +166,9 @@ fn indented(text: &str, out: &mut Page) -> io::Result<()> {
 
 /// A body that is no stream, or an error that came as one frame: its text tells most.
 fn whole_body(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
-    let Some(frame) = i.frames().first().filter(|f| f.kind == Kind::Body) else { return Ok(()) };
+    let Some(frame) = i.frames().first().filter(|f| f.kind == FrameKind::Body) else {
+        return Ok(());
+    };
     if i.answer().has(Channel::Content) {
         return Ok(());
     }

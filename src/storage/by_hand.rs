@@ -7,14 +7,14 @@ use bytes::Bytes;
 use crate::frame::web_socket::Sender;
 use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Masker, Secrets};
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded};
-use crate::transport::web_socket::{Settled, WebSocket};
+use crate::transport::web_socket::{Settled, WebSocketMasker};
 
 /// One exchange, as far as it was read.
 #[derive(Default)]
 struct Exchange {
     secrets: Secrets,
     masker: Masker,
-    web_socket: Option<WebSocket>,
+    web_socket: Option<WebSocketMasker>,
     /// Where its reads are among the entries: those of the server, and those of a WebSocket's client.
     reads: [Vec<usize>; 2],
     /// The reads of a WebSocket that are settled, of each side.
@@ -49,7 +49,7 @@ impl Exchange {
             EntryKind::Head(head) => {
                 self.fields(&mut head.headers);
                 head.raw = raw_head(&head.raw, &self.secrets);
-                self.web_socket = WebSocket::of(head).or(self.web_socket.take());
+                self.web_socket = WebSocketMasker::of(head).or(self.web_socket.take());
             }
             EntryKind::Trailers(headers) => self.fields(headers),
             EntryKind::Body { bytes, .. } if self.web_socket.is_some() => {

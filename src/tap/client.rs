@@ -9,10 +9,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 /// A connection of a client: its socket, or what is decrypted of it.
-pub(super) type Client = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+pub(super) type ClientSocket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// The socket below.
-pub(super) fn socket(client: &Client) -> &TcpStream {
+pub(super) fn socket(client: &ClientSocket) -> &TcpStream {
     match client {
         Either::Left(stream) => stream,
         Either::Right(stream) => stream.get_ref().0,
@@ -31,7 +31,7 @@ pub(super) async fn read(
 }
 
 /// The last that is said to a client: it has a second to read it.
-pub(super) async fn last_word(client: &mut Client, bytes: &[u8]) {
+pub(super) async fn last_word(client: &mut ClientSocket, bytes: &[u8]) {
     // A client that does not listen has left.
     let _ = client.write_all(bytes).await;
     let _ = client.shutdown().await;

@@ -13,10 +13,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::Shared;
-use super::client::{self, Client};
-use super::event::{ConnectionId, EventKind, Progress};
+use super::client::{self, ClientSocket};
+use super::event::{CompletedResponses, ConnectionId, EventKind};
 use super::pump::{READ, Up, break_off};
-use super::request::{Line, NoRequest, Requests, Step};
+use super::request::{NoRequest, RequestLine, RequestStep, Requests};
 use super::route::{Origin, Route, Upstream};
 use crate::journal::Micros;
 use crate::transport::http1::head;
@@ -26,7 +26,7 @@ use crate::transport::link::{self, Dialed, Link, NoLink};
 pub(super) struct Connection {
     pub(super) shared: Rc<Shared>,
     pub(super) id: ConnectionId,
-    pub(super) progress: Arc<Progress>,
+    pub(super) progress: Arc<CompletedResponses>,
     pub(super) requests: Requests,
     /// How many requests were forwarded to the upstream at hand.
     pub(super) sent: AtomicU32,
@@ -46,7 +46,7 @@ pub(super) struct Connection {
 pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionId) {
     // A socket that refuses this is closed already, which the first read tells.
     let _ = client.set_nodelay(true);
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(CompletedResponses::default());
     let mut connection = Connection {
         shared,
         id,
@@ -61,7 +61,7 @@ pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionI
     };
     let opened = EventKind::Open { responses: Arc::clone(&connection.progress) };
     connection.tell(opened);
-    connection.run(Client::Left(client)).await;
+    connection.run(ClientSocket::Left(client)).await;
     connection.tell(EventKind::Closed);
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn dial(
 /// What the first bytes ask for.
 enum First {
     /// A request, with where it goes.
-    Request(Line, Route),
+    Request(RequestLine, Route),
     /// A tunnel to this place.
     Tunnel(String),
     /// HTTP/2.
@@ -104,7 +104,7 @@ impl Connection {
         self.shared.tell(self.id, at, kind);
     }
 
-    async fn run(&mut self, client: Client) {
+    async fn run(&mut self, client: ClientSocket) {
         let mut client = client;
         let mut first = self.first(&mut client).await;
         loop {
@@ -150,12 +150,12 @@ impl Connection {
     }
 
     /// Waits for the first request line, and finds out where it leads to.
-    async fn first(&mut self, client: &mut Client) -> First {
+    async fn first(&mut self, client: &mut ClientSocket) -> First {
         let mut buffer = vec![0; READ];
         let mut inside_tunnel = false;
         loop {
             match self.requests.step() {
-                Step::Line(line)
+                RequestStep::Line(line)
                     if line.method == "CONNECT" && !inside_tunnel && self.decrypted.is_none() =>
                 {
                     if !self.swallow(client, &mut buffer).await {
@@ -170,18 +170,20 @@ impl Connection {
                     }
                     inside_tunnel = true;
                 }
-                Step::Line(line) => match self.route(&line) {
+                RequestStep::Line(line) => match self.route(&line) {
                     Some(route) => return First::Request(line, route),
                     None => {
                         self.no_route(client, &line).await;
                         return First::Nothing;
                     }
                 },
-                Step::NoRequest(NoRequest::Http2) if self.lead.is_empty() => return First::Http2,
-                Step::NoRequest(why) => return self.no_request(&why),
+                RequestStep::NoRequest(NoRequest::Http2) if self.lead.is_empty() => {
+                    return First::Http2;
+                }
+                RequestStep::NoRequest(why) => return self.no_request(&why),
                 // Blank lines before the first request: whoever it is for gets them too.
-                Step::Forward(bytes) => self.lead.extend_from_slice(&bytes),
-                Step::More => {
+                RequestStep::Forward(bytes) => self.lead.extend_from_slice(&bytes),
+                RequestStep::More => {
                     let n = client::read(client, &mut buffer).await;
                     let at = self.shared.clock.now();
                     match n {
@@ -227,7 +229,7 @@ impl Connection {
     }
 
     /// Takes the rest of a head away; false when the connection ends before.
-    async fn swallow(&mut self, client: &mut Client, buffer: &mut [u8]) -> bool {
+    async fn swallow(&mut self, client: &mut ClientSocket, buffer: &mut [u8]) -> bool {
         while self.requests.swallow_head().is_none() {
             match client::read(client, buffer).await {
                 Ok(n @ 1..) => self.requests.push(&buffer[..n]),
@@ -241,7 +243,7 @@ impl Connection {
     }
 
     /// Where a request line leads to.
-    pub(super) fn route(&self, line: &Line) -> Option<Route> {
+    pub(super) fn route(&self, line: &RequestLine) -> Option<Route> {
         let target = &line.target;
         if let Some(upstream) = &self.decrypted {
             return Some(Route { upstream: Arc::clone(upstream), target: target.clone() });
@@ -270,7 +272,7 @@ impl Connection {
     }
 
     /// Says to the client that nothing is known about where its request goes.
-    async fn no_route(&mut self, client: &mut Client, line: &Line) {
+    async fn no_route(&mut self, client: &mut ClientSocket, line: &RequestLine) {
         let what = line.shown();
         let why = format!("no upstream for {what}: its path names no provider; name one with --to");
         let body = format!("sselens tap: {why}\n");
@@ -284,7 +286,7 @@ impl Connection {
     }
 
     /// A request begins; returns the bytes of its line as they are forwarded.
-    pub(super) fn request(&mut self, line: &Line, route: &Route) -> Bytes {
+    pub(super) fn request(&mut self, line: &RequestLine, route: &Route) -> Bytes {
         let host = route.upstream.origin.authority();
         let at = self.shared.clock.now();
         let began = self.began.take().unwrap_or(at);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::http2;
-use super::request::Seen;
+use super::request::RequestPart;
 use super::route::Upstream;
 use crate::journal::{ExchangeId, Micros};
 use crate::transport::link::{Dialed, NoLink};
@@ -20,7 +20,7 @@ pub(super) const UNRECORDED: ExchangeId = ExchangeId::MAX;
 
 /// One thing that happened on a connection.
 #[derive(Debug)]
-pub(super) struct Event {
+pub(super) struct ConnectionEvent {
     pub(super) connection: ConnectionId,
     pub(super) at: Micros,
     pub(super) kind: EventKind,
@@ -29,15 +29,15 @@ pub(super) struct Event {
 #[derive(Debug)]
 pub(super) enum EventKind {
     /// The connection's first upstream, or another one.
-    Open { responses: Arc<Progress> },
+    Open { responses: Arc<CompletedResponses> },
     /// A request line was read and is forwarded; `url` is where to.
     Request { x: ExchangeId, method: String, url: String, upstream: Arc<Upstream>, began: Micros },
     /// A client that cannot be read; `why` is a sentence. What it sends is forwarded.
     Unread { x: ExchangeId, url: String, upstream: Arc<Upstream>, began: Micros, why: String },
     /// More of the request.
-    RequestPart(Seen),
+    RequestPart(RequestPart),
     /// More of the client's half of an HTTP/2 connection.
-    Http2(http2::Part),
+    Http2(http2::Http2Event),
     /// The connection to the upstream stands.
     Dialed(Dialed),
     /// It does not.
@@ -45,9 +45,9 @@ pub(super) enum EventKind {
     /// One read from the upstream, and whether its time is the kernel's.
     Response(Bytes, bool),
     /// One side closed its sending side.
-    Fin(Party),
+    Fin(ConnectionSide),
     /// One side reset the connection; the words are the system's.
-    Reset(Party, String),
+    Reset(ConnectionSide, String),
     /// Nothing more happens on this connection, or with this upstream of it.
     Closed,
     /// Something that belongs to no exchange, for people.
@@ -59,12 +59,14 @@ impl EventKind {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Response(bytes, _)
-            | Self::Http2(http2::Part::Seen(
-                http2::Seen::Data(_, bytes)
-                | http2::Seen::Head(_, bytes, _)
-                | http2::Seen::Trailers(_, bytes),
+            | Self::Http2(http2::Http2Event::Seen(
+                http2::StreamPart::Data(_, bytes)
+                | http2::StreamPart::Head(_, bytes, _)
+                | http2::StreamPart::Trailers(_, bytes),
             ))
-            | Self::RequestPart(Seen::Data(bytes) | Seen::Passed(bytes)) => bytes.len(),
+            | Self::RequestPart(RequestPart::Data(bytes) | RequestPart::Passed(bytes)) => {
+                bytes.len()
+            }
             _ => 0,
         }
     }
@@ -72,20 +74,20 @@ impl EventKind {
 
 /// One side of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Party {
+pub(super) enum ConnectionSide {
     Client,
     Server,
 }
 
 /// How many responses of a connection are complete, reported by the observer to the pump.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct CompletedResponses {
     complete: AtomicU32,
     lost: AtomicBool,
     changed: Notify,
 }
 
-impl Progress {
+impl CompletedResponses {
     pub(super) fn one_more(&self) {
         self.complete.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_one();
@@ -113,7 +115,7 @@ impl Progress {
 
 /// How many bytes were read and not yet looked at by the observer, and the bound of that.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
+pub(super) struct ObserverBacklog {
     bytes: AtomicUsize,
     less: Notify,
 }
@@ -121,7 +123,7 @@ pub(super) struct Backlog {
 /// The most bytes that wait for the observer before the pump pauses.
 const MOST: usize = 64 << 20;
 
-impl Backlog {
+impl ObserverBacklog {
     pub(super) fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

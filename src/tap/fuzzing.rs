@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
-use super::event::{Event, EventKind, Party};
-use super::observer::{News, Observer};
-use super::request::{Line, Requests, Seen, Step};
+use super::event::{ConnectionEvent, ConnectionSide, EventKind};
+use super::observer::{Observer, TapNews};
+use super::request::{RequestLine, RequestPart, RequestStep, Requests};
 use super::route::Upstream;
 use crate::journal::{Entry, Micros};
 use crate::transport::Clock;
 
 /// Feeds pieces to a connection whose requests all go to `up:1`, prefix `/p` cut; returns what was forwarded and
 /// what was seen, data joined.
-pub(super) fn through<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<Seen>) {
+pub(super) fn through<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<RequestPart>) {
     let mut requests = Requests::new();
     let (mut out, mut seen) = (Vec::new(), Vec::new());
     for piece in pieces {
         out.extend(client_read(&mut requests, piece, |_, _| {}, |s| seen.push(s)));
     }
     out.extend_from_slice(&requests.rest());
-    let mut joined: Vec<Seen> = Vec::new();
+    let mut joined: Vec<RequestPart> = Vec::new();
     for s in seen {
         match (joined.last_mut(), &s) {
-            (Some(Seen::Data(a)), Seen::Data(b)) => *a = [&a[..], &b[..]].concat().into(),
+            (Some(RequestPart::Data(a)), RequestPart::Data(b)) => {
+                *a = [&a[..], &b[..]].concat().into()
+            }
             _ => joined.push(s),
         }
     }
@@ -33,8 +35,8 @@ pub(super) fn through<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, V
 #[cfg(fuzzing)]
 pub(crate) fn forwarded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, String) {
     let (out, seen) = through(pieces);
-    let quoted = |s: &Seen| match s {
-        Seen::Lost(_) => Seen::Lost(String::new()),
+    let quoted = |s: &RequestPart| match s {
+        RequestPart::Lost(_) => RequestPart::Lost(String::new()),
         other => other.clone(),
     };
     (out, format!("{:?}", seen.iter().map(quoted).collect::<Vec<_>>()))
@@ -44,22 +46,22 @@ pub(crate) fn forwarded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>,
 fn client_read(
     requests: &mut Requests,
     piece: &[u8],
-    mut line: impl FnMut(&Line, &str),
-    mut seen: impl FnMut(Seen),
+    mut line: impl FnMut(&RequestLine, &str),
+    mut seen: impl FnMut(RequestPart),
 ) -> Vec<u8> {
     let mut out = Vec::new();
     requests.push(piece);
     loop {
         match requests.step() {
-            Step::More => break,
-            Step::Line(found) => {
+            RequestStep::More => break,
+            RequestStep::Line(found) => {
                 let target = found.target.strip_prefix("/p").unwrap_or(&found.target);
                 let target = if target.is_empty() { "/" } else { target }.to_owned();
                 line(&found, &target);
                 out.extend_from_slice(&requests.go(&found, &target, Some("up:1")));
             }
-            Step::NoRequest(why) => requests.give_up(&why.to_string()),
-            Step::Forward(bytes) => out.extend_from_slice(&bytes),
+            RequestStep::NoRequest(why) => requests.give_up(&why.to_string()),
+            RequestStep::Forward(bytes) => out.extend_from_slice(&bytes),
         }
         requests.seen().for_each(&mut seen);
     }
@@ -77,13 +79,13 @@ pub(crate) fn recorded<'a>(
     let upstream = Arc::new(upstream);
     let (mut requests, mut entries) = (Requests::new(), Vec::new());
     let take = |news| {
-        if let News::Entry(entry) = news {
+        if let TapNews::Entry(entry) = news {
             entries.push(entry);
         }
     };
     let mut observer = Observer::new(Arc::default(), None, Clock::start(), take);
     let (mut at, mut x) = (0, 0);
-    let mut tell = |at: Micros, kind| observer.take(Event { connection: 0, at, kind });
+    let mut tell = |at: Micros, kind| observer.take(ConnectionEvent { connection: 0, at, kind });
     tell(at, EventKind::Open { responses: Arc::default() });
     loop {
         let (asked, answered) = (client.next(), server.next());
@@ -93,7 +95,7 @@ pub(crate) fn recorded<'a>(
         at += 1;
         let mut events = Vec::new();
         let found = std::cell::RefCell::new(&mut events);
-        let request = |line: &Line, target: &str| {
+        let request = |line: &RequestLine, target: &str| {
             let (method, url) = (line.method.clone(), format!("http://up:1{target}"));
             let upstream = Arc::clone(&upstream);
             let kind = EventKind::Request { x, method, url, upstream, began: at };
@@ -107,7 +109,7 @@ pub(crate) fn recorded<'a>(
             tell(at, EventKind::Response(bytes::Bytes::copy_from_slice(bytes), false));
         }
     }
-    tell(at, EventKind::Fin(Party::Server));
+    tell(at, EventKind::Fin(ConnectionSide::Server));
     tell(at, EventKind::Closed);
     entries
 }

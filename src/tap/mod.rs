@@ -38,20 +38,20 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use intercept::{Intercept, InterceptError};
-pub use observer::News;
+pub use observer::TapNews;
 pub use route::{Origin, Route, Routes, Upstream, UpstreamError};
 
 use crate::journal::{ExchangeId, Micros, Side};
 use crate::transport::Clock;
 use crate::transport::request::Transport;
-use event::{Backlog, ConnectionId, Event, EventKind, Progress};
+use event::{CompletedResponses, ConnectionEvent, ConnectionId, EventKind, ObserverBacklog};
 
 /// How many connections are served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
 /// How a tap works.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct TapOptions {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Where requests go.
@@ -101,12 +101,12 @@ struct Shared {
     tls: Arc<rustls::ClientConfig>,
     /// The same for HTTP/2.
     tls_http2: Arc<rustls::ClientConfig>,
-    events: std::sync::mpsc::Sender<Event>,
+    events: std::sync::mpsc::Sender<ConnectionEvent>,
     /// The observer's thread.
     observer: std::thread::Thread,
     /// How many connections wait for the observer.
     awaited: Cell<u32>,
-    backlog: Arc<Backlog>,
+    backlog: Arc<ObserverBacklog>,
     /// The next exchange's number. It is taken when a request line is read, so that the numbers of several taps
     /// are in the order of what happened.
     numbers: Arc<AtomicU32>,
@@ -122,9 +122,9 @@ impl Tap {
     /// # Errors
     /// The address is taken, or the certificates cannot be read.
     pub fn start(
-        options: Options,
+        options: TapOptions,
         clock: Clock,
-        news: impl FnMut(News) + Send + 'static,
+        news: impl FnMut(TapNews) + Send + 'static,
     ) -> Result<Self, TapError> {
         let listen = options.listen;
         let bad = |why| TapError::Listen { listen, why };
@@ -138,7 +138,7 @@ impl Tap {
         tls_http2.alpn_protocols = vec![b"h2".to_vec()];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (events, queue) = std::sync::mpsc::channel();
-        let backlog = Arc::new(Backlog::default());
+        let backlog = Arc::new(ObserverBacklog::default());
         let observer = observer::Observer::new(Arc::clone(&backlog), options.side, clock, news);
         let cancel = CancellationToken::new();
         let stop = cancel.clone();
@@ -237,14 +237,14 @@ impl Shared {
     fn tell(&self, connection: ConnectionId, at: Micros, kind: EventKind) {
         self.backlog.add(kind.len());
         // The observer lives as long as there is a sender.
-        let _ = self.events.send(Event { connection, at, kind });
+        let _ = self.events.send(ConnectionEvent { connection, at, kind });
         if self.awaited.get() > 0 {
             self.observer.unpark();
         }
     }
 
     /// Waits until so many responses of a connection are complete; false if that cannot be known any more.
-    async fn complete(&self, progress: &Progress, count: u32) -> bool {
+    async fn complete(&self, progress: &CompletedResponses, count: u32) -> bool {
         // The observer takes its time unless somebody waits for it.
         let _awaited = Awaited::new(&self.awaited);
         self.observer.unpark();

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::event::{Backlog, ConnectionId, Event, EventKind, Party, Progress, UNRECORDED};
+use super::event::{
+    CompletedResponses, ConnectionEvent, ConnectionId, ConnectionSide, EventKind, ObserverBacklog,
+    UNRECORDED,
+};
 use super::http2;
-use super::record::{self, Recording};
+use super::record::{self, ExchangeRecorder};
 use super::request;
 use crate::frame::web_socket::Sender;
 use crate::journal::{EndCause, Entry, ExchangeId, Micros, Side};
@@ -15,7 +18,7 @@ use crate::rule::Code;
 use crate::text::{count, preview};
 use crate::transport::Clock;
 use crate::transport::http1::head;
-use crate::transport::http1::response::{Responses, Seen, Standing};
+use crate::transport::http1::response::{ResponsePart, ResponsePosition, Responses};
 
 /// How long a message may take before its beginning is recorded, in microseconds.
 const HELD: Micros = 40_000;
@@ -29,7 +32,7 @@ const GATHER: Duration = Duration::from_millis(5);
 
 /// What a tap tells whoever listens.
 #[derive(Debug, Clone)]
-pub enum News {
+pub enum TapNews {
     /// An entry, in order of arrival within its exchange.
     Entry(Entry),
     /// Something that belongs to no exchange.
@@ -37,32 +40,32 @@ pub enum News {
 }
 
 /// Hands an entry on, unless its exchange is not kept.
-fn hand_on(entry: Entry, news: &mut impl FnMut(News)) {
+fn hand_on(entry: Entry, news: &mut impl FnMut(TapNews)) {
     if entry.exchange != UNRECORDED {
-        news(News::Entry(entry));
+        news(TapNews::Entry(entry));
     }
 }
 
 /// Reads what all connections bring.
 pub(super) struct Observer<F> {
-    backlog: Arc<Backlog>,
+    backlog: Arc<ObserverBacklog>,
     news: F,
-    connections: HashMap<ConnectionId, Connection>,
+    connections: HashMap<ConnectionId, ObservedConnection>,
     side: Option<Side>,
     clock: Clock,
     /// When to look again for messages that take long, where there may be any.
     look_again: Option<Micros>,
 }
 
-struct Connection {
-    progress: Arc<Progress>,
+struct ObservedConnection {
+    progress: Arc<CompletedResponses>,
     responses: Responses,
     /// Those whose responses are not complete, in order of their requests.
-    open: VecDeque<Recording>,
+    open: VecDeque<ExchangeRecorder>,
     /// What the client says cannot be read.
-    unread: Option<Recording>,
+    unread: Option<ExchangeRecorder>,
     /// Those whose responses are complete and whose requests are not, in the same order.
-    settling: VecDeque<Recording>,
+    settling: VecDeque<ExchangeRecorder>,
     /// The number of the last one that is complete.
     last: Option<ExchangeId>,
     /// The client closed or reset its side, in words.
@@ -70,11 +73,11 @@ struct Connection {
     upgraded: bool,
     /// The streams, where it speaks HTTP/2.
     http2: Option<http2::Streams>,
-    seen: Vec<Seen>,
+    seen: Vec<ResponsePart>,
 }
 
-impl Connection {
-    fn new(progress: Arc<Progress>) -> Self {
+impl ObservedConnection {
+    fn new(progress: Arc<CompletedResponses>) -> Self {
         Self {
             progress,
             responses: Responses::new(),
@@ -90,13 +93,18 @@ impl Connection {
     }
 }
 
-impl<F: FnMut(News)> Observer<F> {
-    pub(super) fn new(backlog: Arc<Backlog>, side: Option<Side>, clock: Clock, news: F) -> Self {
+impl<F: FnMut(TapNews)> Observer<F> {
+    pub(super) fn new(
+        backlog: Arc<ObserverBacklog>,
+        side: Option<Side>,
+        clock: Clock,
+        news: F,
+    ) -> Self {
         Self { backlog, news, connections: HashMap::new(), side, clock, look_again: None }
     }
 
     /// Takes in everything until the pump has ended.
-    pub(super) fn run(mut self, queue: &Receiver<Event>) {
+    pub(super) fn run(mut self, queue: &Receiver<ConnectionEvent>) {
         let mut at = 0;
         loop {
             let next = match self.look_again {
@@ -145,13 +153,13 @@ impl<F: FnMut(News)> Observer<F> {
     }
 
     /// Takes in one thing that happened.
-    pub(super) fn take(&mut self, event: Event) {
-        let Event { connection: id, at, kind } = event;
+    pub(super) fn take(&mut self, event: ConnectionEvent) {
+        let ConnectionEvent { connection: id, at, kind } = event;
         match kind {
             EventKind::Open { responses } => {
-                self.connections.insert(id, Connection::new(responses));
+                self.connections.insert(id, ObservedConnection::new(responses));
             }
-            EventKind::Trouble(text) => (self.news)(News::Trouble(text)),
+            EventKind::Trouble(text) => (self.news)(TapNews::Trouble(text)),
             EventKind::Closed => {
                 let Some(mut connection) = self.connections.remove(&id) else { return };
                 let mut out = |entry| hand_on(entry, &mut self.news);
@@ -160,17 +168,18 @@ impl<F: FnMut(News)> Observer<F> {
             }
             EventKind::Unread { x, url, upstream, began, why } => {
                 let (method, side) = ("PRI", self.side);
-                let call = record::Call { method, url: &url, upstream: &upstream, side };
-                let mut recording = Recording::new(x, began, call);
+                let call = record::RecordedCall { method, url: &url, upstream: &upstream, side };
+                let mut recording = ExchangeRecorder::new(x, began, call);
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 let mut out = |entry| hand_on(entry, &mut self.news);
-                recording.request(at, request::Seen::Lost(why), &mut out);
+                recording.request(at, request::RequestPart::Lost(why), &mut out);
                 connection.unread = Some(recording);
             }
             EventKind::Request { x, method, url, upstream, began } => {
                 let side = self.side;
-                let call = record::Call { method: &method, url: &url, upstream: &upstream, side };
-                let recording = Recording::new(x, began, call);
+                let call =
+                    record::RecordedCall { method: &method, url: &url, upstream: &upstream, side };
+                let recording = ExchangeRecorder::new(x, began, call);
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 connection.responses.expect(recording.expected);
                 connection.open.push_back(recording);
@@ -182,14 +191,16 @@ impl<F: FnMut(News)> Observer<F> {
                 let Some(other) = connection.http2(at, other, self.side, &mut out) else {
                     let troubles = connection.http2.as_mut().map(http2::Streams::troubles);
                     for trouble in troubles.into_iter().flatten() {
-                        (self.news)(News::Trouble(trouble));
+                        (self.news)(TapNews::Trouble(trouble));
                     }
                     return;
                 };
                 match other {
                     EventKind::RequestPart(seen) => match seen {
-                        request::Seen::Lost(_) if connection.upgraded => {}
-                        request::Seen::Passed(bytes) => connection.passed(at, bytes, &mut out),
+                        request::RequestPart::Lost(_) if connection.upgraded => {}
+                        request::RequestPart::Passed(bytes) => {
+                            connection.passed(at, bytes, &mut out)
+                        }
                         seen => connection.request(at, seen, &mut out),
                     },
                     EventKind::Dialed(dialed) => {
@@ -211,14 +222,16 @@ impl<F: FnMut(News)> Observer<F> {
                         }
                         trouble = connection.response(at, bytes, &mut out);
                     }
-                    EventKind::Fin(Party::Client) => {
+                    EventKind::Fin(ConnectionSide::Client) => {
                         connection.client_left.get_or_insert("the client closed the connection");
                     }
-                    EventKind::Reset(Party::Client, _) => {
+                    EventKind::Reset(ConnectionSide::Client, _) => {
                         connection.client_left.get_or_insert("the client reset the connection");
                     }
-                    EventKind::Fin(Party::Server) => connection.server_ended(at, None, &mut out),
-                    EventKind::Reset(Party::Server, why) => {
+                    EventKind::Fin(ConnectionSide::Server) => {
+                        connection.server_ended(at, None, &mut out)
+                    }
+                    EventKind::Reset(ConnectionSide::Server, why) => {
                         connection.server_ended(at, Some(&why), &mut out);
                     }
                     EventKind::Open { .. }
@@ -228,18 +241,18 @@ impl<F: FnMut(News)> Observer<F> {
                     | EventKind::Unread { .. }
                     | EventKind::Request { .. } => {}
                 }
-                if connection.open.front().is_some_and(Recording::holds) {
+                if connection.open.front().is_some_and(ExchangeRecorder::holds) {
                     self.look_again.get_or_insert(at + HELD);
                 }
                 if let Some(trouble) = trouble {
-                    (self.news)(News::Trouble(trouble));
+                    (self.news)(TapNews::Trouble(trouble));
                 }
             }
         }
     }
 }
 
-impl Connection {
+impl ObservedConnection {
     /// Takes in what belongs to HTTP/2; returns everything else.
     fn http2(
         &mut self,
@@ -248,25 +261,28 @@ impl Connection {
         side: Option<Side>,
         out: &mut impl FnMut(Entry),
     ) -> Option<EventKind> {
-        if let EventKind::Http2(http2::Part::Begin) = kind {
+        if let EventKind::Http2(http2::Http2Event::Begin) = kind {
             self.http2 = Some(http2::Streams::new());
             return None;
         }
         let Some(streams) = &mut self.http2 else { return Some(kind) };
         match kind {
-            EventKind::Http2(http2::Part::Stream(begun)) => {
-                let http2::Stream { stream, x, method, url, upstream, began } = *begun;
-                let call = record::Call { method: &method, url: &url, upstream: &upstream, side };
+            EventKind::Http2(http2::Http2Event::Stream(begun)) => {
+                let http2::StreamStart { stream, x, method, url, upstream, began } = *begun;
+                let call =
+                    record::RecordedCall { method: &method, url: &url, upstream: &upstream, side };
                 streams.begin((stream, x), began, call, out);
             }
-            EventKind::Http2(http2::Part::Seen(seen)) => streams.client(at, seen, out),
+            EventKind::Http2(http2::Http2Event::Seen(seen)) => streams.client(at, seen, out),
             EventKind::Dialed(dialed) if self.unread.is_none() => streams.dialed(dialed, out),
             EventKind::NoLink(dialed, no) if self.unread.is_none() => {
                 streams.no_link(at, dialed, &no, out);
             }
             EventKind::Response(bytes, stamped) => streams.server(at, &bytes, stamped, out),
-            EventKind::Fin(Party::Server) => streams.server_ended(at, None, self.client_left, out),
-            EventKind::Reset(Party::Server, why) => {
+            EventKind::Fin(ConnectionSide::Server) => {
+                streams.server_ended(at, None, self.client_left, out)
+            }
+            EventKind::Reset(ConnectionSide::Server, why) => {
                 streams.server_ended(at, Some(&why), self.client_left, out);
             }
             other => return Some(other),
@@ -275,12 +291,12 @@ impl Connection {
     }
 
     /// The recording that what happens to the connection belongs to.
-    fn first(&mut self) -> Option<&mut Recording> {
+    fn first(&mut self) -> Option<&mut ExchangeRecorder> {
         self.open.front_mut().or(self.unread.as_mut())
     }
 
     /// A part of the request that is not complete yet; requests come one after the other.
-    fn request(&mut self, at: Micros, seen: request::Seen, out: &mut impl FnMut(Entry)) {
+    fn request(&mut self, at: Micros, seen: request::RequestPart, out: &mut impl FnMut(Entry)) {
         let mut all = self.settling.iter_mut().chain(&mut self.open);
         if let Some(recording) = all.find(|recording| !recording.has_request()) {
             recording.request(at, seen, out);
@@ -296,7 +312,7 @@ impl Connection {
     }
 
     /// Keeps a recording whose end waits for the rest of its request.
-    fn settle(&mut self, recording: Recording) {
+    fn settle(&mut self, recording: ExchangeRecorder) {
         if !recording.has_request() {
             self.settling.push_back(recording);
         }
@@ -335,28 +351,30 @@ impl Connection {
         let mut parts = seen.drain(..).peekable();
         while let Some(part) = parts.next() {
             let Some(recording) = self.open.front_mut() else {
-                if let (Seen::Extra(bytes), Some(x)) = (part, self.last) {
+                if let (ResponsePart::Extra(bytes), Some(x)) = (part, self.last) {
                     trouble = Some(format!("after the end of exchange {x}: {}", extra(&bytes)));
                 }
                 continue;
             };
             match part {
-                Seen::Head { raw, head } => recording.response_head(at, raw, head, out),
-                Seen::Data(bytes) => recording.body(at, bytes, out),
-                Seen::Extension(e) => recording.extension(at, &e, out),
-                Seen::Trailers(t) => recording.trailers(at, head::trailers(&t), out),
-                Seen::Extra(_) => {}
-                Seen::Passed(bytes) => recording.message_bytes(Sender::Server, at, bytes, out),
-                Seen::Upgraded => {
+                ResponsePart::Head { raw, head } => recording.response_head(at, raw, head, out),
+                ResponsePart::Data(bytes) => recording.body(at, bytes, out),
+                ResponsePart::Extension(e) => recording.extension(at, &e, out),
+                ResponsePart::Trailers(t) => recording.trailers(at, head::trailers(&t), out),
+                ResponsePart::Extra(_) => {}
+                ResponsePart::Passed(bytes) => {
+                    recording.message_bytes(Sender::Server, at, bytes, out)
+                }
+                ResponsePart::Upgraded => {
                     self.upgraded = true;
                     self.progress.lose();
                 }
-                Seen::Lost(why) => {
+                ResponsePart::Lost(why) => {
                     recording.lose(why.text);
                     self.progress.lose();
                 }
-                Seen::End => {
-                    if let Some(Seen::Extra(bytes)) = parts.peek() {
+                ResponsePart::End => {
+                    if let Some(ResponsePart::Extra(bytes)) = parts.peek() {
                         let text = format!("After the end of the body: {}", extra(bytes));
                         recording.note(at, Code::BytesAfterBody.name(), text, out);
                         parts.next();
@@ -386,28 +404,28 @@ impl Connection {
         self.progress.lose();
         for (i, mut recording) in std::mem::take(&mut self.open).into_iter().enumerate() {
             // The responses behind the first have not begun.
-            let standing = if i == 0 { standing } else { Standing::BeforeHead };
+            let standing = if i == 0 { standing } else { ResponsePosition::BeforeHead };
             let lost = recording.lost().map(str::to_owned);
             let (cause, detail) = match (standing, reset) {
-                (Standing::Opaque, Some(why))
+                (ResponsePosition::Opaque, Some(why))
                     if self.upgraded
                         && self.client_left.is_none()
                         && !recording.is_closed_web_socket() =>
                 {
                     (EndCause::Reset, why.to_owned())
                 }
-                (Standing::Opaque, _) if self.upgraded => (EndCause::Closed, String::new()),
-                (Standing::Opaque, _) => (EndCause::Protocol, lost.unwrap_or_default()),
-                (Standing::UntilClose, None) => (EndCause::Closed, String::new()),
+                (ResponsePosition::Opaque, _) if self.upgraded => (EndCause::Closed, String::new()),
+                (ResponsePosition::Opaque, _) => (EndCause::Protocol, lost.unwrap_or_default()),
+                (ResponsePosition::UntilClose, None) => (EndCause::Closed, String::new()),
                 (_, _) if self.client_left.is_some() => {
                     (EndCause::Cancelled, self.client_left.unwrap_or_default().to_owned())
                 }
                 (_, Some(why)) => (EndCause::Reset, why.to_owned()),
-                (Standing::BeforeHead | Standing::Between, None) => {
+                (ResponsePosition::BeforeHead | ResponsePosition::Between, None) => {
                     (EndCause::ClosedBeforeHead, String::new())
                 }
-                (Standing::InsideHead, None) => (EndCause::ClosedInsideHead, String::new()),
-                (Standing::InsideBody, None) => (EndCause::Truncated, String::new()),
+                (ResponsePosition::InsideHead, None) => (EndCause::ClosedInsideHead, String::new()),
+                (ResponsePosition::InsideBody, None) => (EndCause::Truncated, String::new()),
             };
             recording.finish(at, cause, &detail, out);
             self.settle(recording);

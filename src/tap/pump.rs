@@ -12,10 +12,10 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::Shared;
-use super::client::{self, Client};
+use super::client::{self, ClientSocket};
 use super::connection::Connection;
-use super::event::{ConnectionId, EventKind, Party};
-use super::request::{Line, Seen, Step};
+use super::event::{ConnectionId, ConnectionSide, EventKind};
+use super::request::{RequestLine, RequestPart, RequestStep};
 use super::route::{Origin, Route};
 use crate::journal::Micros;
 use crate::transport::http1::head;
@@ -41,7 +41,7 @@ pub(super) enum Up {
     /// The upstream does not take anything any more.
     Refused,
     /// The next request goes somewhere else.
-    Elsewhere(Line, Route),
+    Elsewhere(RequestLine, Route),
     /// What the client sends leads nowhere.
     Nowhere,
 }
@@ -72,18 +72,18 @@ impl Connection {
     /// goes elsewhere.
     pub(super) async fn pump(
         &mut self,
-        client: &mut Client,
+        client: &mut ClientSocket,
         link: &mut Link,
         lead: Vec<u8>,
         origin: &Origin,
     ) -> (Option<Up>, Option<Down>) {
         match client {
             // Halves of a socket cost nothing.
-            Client::Left(client) => {
+            ClientSocket::Left(client) => {
                 let (from, to) = client.split();
                 self.pump_halves(from, to, link, lead, origin).await
             }
-            client @ Client::Right(_) => {
+            client @ ClientSocket::Right(_) => {
                 let (from, to) = tokio::io::split(client);
                 self.pump_halves(from, to, link, lead, origin).await
             }
@@ -103,15 +103,18 @@ impl Connection {
         let (from_link, to_link) = tokio::io::split(link);
         let reset = Cell::new(false);
         let down = down(&shared, id, from_link, to_client, times, &reset);
-        both(self.up(from_client, Upstream { to: to_link, reset: &reset }, lead, origin), down)
-            .await
+        both(
+            self.up(from_client, UpstreamWriter { to: to_link, reset: &reset }, lead, origin),
+            down,
+        )
+        .await
     }
 
     /// The client's half.
     async fn up(
         &mut self,
         mut from: impl AsyncRead + Unpin,
-        mut to: Upstream<'_, impl AsyncWrite + Unpin>,
+        mut to: UpstreamWriter<'_, impl AsyncWrite + Unpin>,
         lead: Vec<u8>,
         origin: &Origin,
     ) -> Up {
@@ -123,20 +126,20 @@ impl Connection {
             let at = self.shared.clock.now();
             let parts: Vec<_> = self.requests.seen().collect();
             for part in parts {
-                if let Seen::Head { headers, .. } = &part {
+                if let RequestPart::Head { headers, .. } = &part {
                     self.may_upgrade |= head::values(headers, "upgrade").next().is_some();
                 }
                 self.tell_at(at, EventKind::RequestPart(part));
             }
             match step {
-                Step::Forward(bytes) if out.is_empty() => {
+                RequestStep::Forward(bytes) if out.is_empty() => {
                     if to.forward(&bytes).await.is_err() {
                         return Up::Refused;
                     }
                 }
-                Step::Forward(bytes) => out.extend_from_slice(&bytes),
-                Step::NoRequest(why) => self.requests.give_up(&why.to_string()),
-                Step::Line(line) => {
+                RequestStep::Forward(bytes) => out.extend_from_slice(&bytes),
+                RequestStep::NoRequest(why) => self.requests.give_up(&why.to_string()),
+                RequestStep::Line(line) => {
                     let Some(route) = self.route(&line) else {
                         let why = format!("no upstream for {}", line.shown());
                         self.tell(EventKind::Trouble(why));
@@ -152,7 +155,7 @@ impl Connection {
                     self.sent.fetch_add(1, Ordering::Relaxed);
                     out.extend_from_slice(&self.request(&line, &route));
                 }
-                Step::More => {
+                RequestStep::More => {
                     if !out.is_empty() {
                         if to.forward(&out).await.is_err() {
                             return Up::Refused;
@@ -189,13 +192,13 @@ impl Connection {
         &self,
         at: Micros,
         end: io::Result<()>,
-        to: &mut Upstream<'_, impl AsyncWrite + Unpin>,
+        to: &mut UpstreamWriter<'_, impl AsyncWrite + Unpin>,
     ) -> Up {
         if let Err(e) = end {
-            self.tell_at(at, EventKind::Reset(Party::Client, e.to_string()));
+            self.tell_at(at, EventKind::Reset(ConnectionSide::Client, e.to_string()));
             return Up::Reset;
         }
-        self.tell_at(at, EventKind::Fin(Party::Client));
+        self.tell_at(at, EventKind::Fin(ConnectionSide::Client));
         match to.to.shutdown().await {
             Ok(()) => Up::Closed,
             Err(_) => Up::Refused,
@@ -237,7 +240,11 @@ pub(super) async fn both(
 }
 
 /// Makes of how one side ended how the other one does: a reset of a reset.
-pub(super) async fn break_off(ends: (Option<Up>, Option<Down>), client: &Client, upstream: Link) {
+pub(super) async fn break_off(
+    ends: (Option<Up>, Option<Down>),
+    client: &ClientSocket,
+    upstream: Link,
+) {
     match ends {
         (Some(Up::Reset), _) | (_, Some(Down::Refused)) => {
             tokio::time::sleep(BEFORE_RESET).await;
@@ -328,10 +335,10 @@ pub(super) async fn down_ended(
     to: &mut (impl AsyncWrite + Unpin),
 ) -> Down {
     if let Err(e) = end {
-        shared.tell(id, at, EventKind::Reset(Party::Server, e.to_string()));
+        shared.tell(id, at, EventKind::Reset(ConnectionSide::Server, e.to_string()));
         return Down::Reset;
     }
-    shared.tell(id, at, EventKind::Fin(Party::Server));
+    shared.tell(id, at, EventKind::Fin(ConnectionSide::Server));
     match to.shutdown().await {
         Ok(()) => Down::Closed,
         Err(_) => Down::Refused,
@@ -339,13 +346,13 @@ pub(super) async fn down_ended(
 }
 
 /// The upstream, as the client's half writes to it.
-pub(super) struct Upstream<'a, W> {
+pub(super) struct UpstreamWriter<'a, W> {
     pub(super) to: W,
     /// It has reset the connection. The system says so once: to a write, and a read finds a close then.
     pub(super) reset: &'a Cell<bool>,
 }
 
-impl<W: AsyncWrite + Unpin> Upstream<'_, W> {
+impl<W: AsyncWrite + Unpin> UpstreamWriter<'_, W> {
     /// Writes these bytes.
     pub(super) async fn forward(&mut self, bytes: &[u8]) -> io::Result<()> {
         let forwarded = forward(&mut self.to, bytes).await;

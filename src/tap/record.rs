@@ -15,7 +15,7 @@ use crate::transport::Coded;
 use crate::transport::http1::{head, response};
 use crate::transport::link::{Dialed, NoLink};
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded, model_of};
-use crate::transport::web_socket::{Settled, WebSocket};
+use crate::transport::web_socket::{Settled, WebSocketMasker};
 
 /// The most bytes of a request's body that are kept.
 const MAX_BODY: usize = 256 << 20;
@@ -24,7 +24,7 @@ const MAX_BODY: usize = 256 << 20;
 pub(super) const CLOCK: &str = "read-clock";
 
 /// What is known of an exchange when its request line was read.
-pub(super) struct Call<'a> {
+pub(super) struct RecordedCall<'a> {
     pub(super) method: &'a str,
     pub(super) url: &'a str,
     pub(super) upstream: &'a Arc<Upstream>,
@@ -32,7 +32,7 @@ pub(super) struct Call<'a> {
 }
 
 /// An exchange under way.
-pub(super) struct Recording {
+pub(super) struct ExchangeRecorder {
     x: ExchangeId,
     began: Micros,
     /// The request, until it was handed on.
@@ -44,7 +44,7 @@ pub(super) struct Recording {
     masker: Masker,
     coded: Option<Coded>,
     /// The messages, where the connection became a WebSocket.
-    web_socket: Option<WebSocket>,
+    web_socket: Option<WebSocketMasker>,
     /// What the response is to.
     pub(super) expected: response::Expected,
     /// Why the server's bytes cannot be followed any more.
@@ -57,9 +57,9 @@ pub(super) struct Recording {
     ending: Option<(Micros, EndCause, String)>,
 }
 
-impl Recording {
-    pub(super) fn new(x: ExchangeId, began: Micros, call: Call<'_>) -> Self {
-        let Call { method, url, upstream, side } = call;
+impl ExchangeRecorder {
+    pub(super) fn new(x: ExchangeId, began: Micros, call: RecordedCall<'_>) -> Self {
+        let RecordedCall { method, url, upstream, side } = call;
         let provider = match upstream.provider.is_empty() {
             true => &upstream.name,
             false => &upstream.provider,
@@ -122,31 +122,36 @@ impl Recording {
     }
 
     /// More of the request.
-    pub(super) fn request(&mut self, at: Micros, seen: request::Seen, out: &mut impl FnMut(Entry)) {
+    pub(super) fn request(
+        &mut self,
+        at: Micros,
+        seen: request::RequestPart,
+        out: &mut impl FnMut(Entry),
+    ) {
         match seen {
-            request::Seen::Head { raw, headers } => {
+            request::RequestPart::Head { raw, headers } => {
                 if let Some(request) = &mut self.request {
                     (request.raw, request.headers) = (raw, headers);
                 }
             }
-            request::Seen::Data(bytes) => {
+            request::RequestPart::Data(bytes) => {
                 let room = MAX_BODY.saturating_sub(self.body.len());
                 self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
             }
-            request::Seen::Extension(e) => {
+            request::RequestPart::Extension(e) => {
                 let e = String::from_utf8_lossy(&e).into_owned();
                 let text = format!("A chunk of the request has the extension {e:?}");
                 self.note(at, Code::ChunkExtension.name(), text, out);
             }
-            request::Seen::Trailers(t) => {
+            request::RequestPart::Trailers(t) => {
                 let t = head::trailers(&t).len();
                 let text = format!("The request has a trailer section of {t} fields");
                 self.note(at, Code::ChunkExtension.name(), text, out);
             }
-            request::Seen::Passed(_) => {}
-            request::Seen::Odd(why) => self.note(at, Code::TapUnread.name(), why, out),
-            request::Seen::End => self.tell_request(out),
-            request::Seen::Lost(why) => {
+            request::RequestPart::Passed(_) => {}
+            request::RequestPart::Odd(why) => self.note(at, Code::TapUnread.name(), why, out),
+            request::RequestPart::End => self.tell_request(out),
+            request::RequestPart::Lost(why) => {
                 let text = format!("The request was forwarded and not read to its end: {why}");
                 self.note(at, Code::TapUnread.name(), text, out);
                 self.tell_request(out);
@@ -240,7 +245,7 @@ impl Recording {
             mask(&mut head.headers, &self.secrets);
             head.raw = mask_raw_head(&head.raw, &self.secrets);
         }
-        self.web_socket = WebSocket::of(&head).or(self.web_socket.take());
+        self.web_socket = WebSocketMasker::of(&head).or(self.web_socket.take());
         self.tell(at, EntryKind::Head(head), out);
     }
 
@@ -268,7 +273,7 @@ impl Recording {
 
     /// Whether there are bytes of a WebSocket that were not handed on.
     pub(super) fn holds(&self) -> bool {
-        self.request.is_none() && self.web_socket.as_ref().is_some_and(WebSocket::holds)
+        self.request.is_none() && self.web_socket.as_ref().is_some_and(WebSocketMasker::holds)
     }
 
     /// Records what arrived until `before` of messages that are not complete.

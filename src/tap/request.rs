@@ -6,19 +6,19 @@ use std::collections::VecDeque;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::journal::{self, Headers};
-use crate::transport::http1::framing::{Body, Part};
+use crate::transport::http1::framing::{BodyPart, BodyReader};
 use crate::transport::http1::head;
 
 /// A request line, as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct RequestLine {
     pub(super) method: String,
     pub(super) target: String,
     /// The bytes, with the line end.
     pub(super) raw: Vec<u8>,
 }
 
-impl Line {
+impl RequestLine {
     /// Its method and target, as a message may show them.
     pub(super) fn shown(&self) -> String {
         shown(&self.method, &self.target)
@@ -32,7 +32,7 @@ pub(super) fn shown(method: &str, target: &str) -> String {
 
 /// What is known of a request, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Seen {
+pub(super) enum RequestPart {
     /// The head is complete: its bytes as the client sent them, and its header fields as they were
     /// forwarded.
     Head { raw: Bytes, headers: Headers },
@@ -54,11 +54,11 @@ pub(super) enum Seen {
 
 /// What comes next.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum RequestStep {
     /// More bytes are needed.
     More,
     /// A request line is there: [`Requests::go`] says where it goes, before anything else happens.
-    Line(Line),
+    Line(RequestLine),
     /// These bytes are no request; [`Requests::give_up`] or nothing.
     NoRequest(NoRequest),
     /// Forward this.
@@ -66,7 +66,7 @@ pub(super) enum Step {
 }
 
 #[derive(Debug)]
-enum State {
+enum RequestState {
     /// Before a request line.
     Idle,
     /// Between a request line and the blank line.
@@ -75,7 +75,7 @@ enum State {
         sent: Vec<u8>,
         hosts: u32,
     },
-    Body(Body),
+    Body(BodyReader),
     /// The connection speaks something else.
     Upgraded,
     /// Not read any more.
@@ -85,19 +85,19 @@ enum State {
 /// Reads requests off a connection, one after the other.
 #[derive(Debug)]
 pub(super) struct Requests {
-    state: State,
+    state: RequestState,
     pending: BytesMut,
     /// How far `pending` was looked through for the end of a line.
     looked: usize,
     /// What the value of `Host` becomes, if anything else.
     host: Option<String>,
-    seen: VecDeque<Seen>,
+    seen: VecDeque<RequestPart>,
 }
 
 impl Requests {
     pub(super) fn new() -> Self {
         Self {
-            state: State::Idle,
+            state: RequestState::Idle,
             pending: BytesMut::new(),
             looked: 0,
             host: None,
@@ -111,17 +111,17 @@ impl Requests {
     }
 
     /// What was seen since the last call.
-    pub(super) fn seen(&mut self) -> impl Iterator<Item = Seen> + '_ {
+    pub(super) fn seen(&mut self) -> impl Iterator<Item = RequestPart> + '_ {
         self.seen.drain(..)
     }
 
     /// Whether a request has begun and is not complete.
     pub(super) fn is_inside(&self) -> bool {
-        !matches!(self.state, State::Idle) || !self.pending.is_empty()
+        !matches!(self.state, RequestState::Idle) || !self.pending.is_empty()
     }
 
     /// Sends the request whose line was given to a host, with this target; returns its bytes.
-    pub(super) fn go(&mut self, line: &Line, target: &str, host: Option<&str>) -> Bytes {
+    pub(super) fn go(&mut self, line: &RequestLine, target: &str, host: Option<&str>) -> Bytes {
         let mut sent = Vec::with_capacity(line.raw.len() + target.len());
         match find(&line.raw, line.target.as_bytes(), line.method.len()) {
             Some(at) => {
@@ -132,14 +132,14 @@ impl Requests {
             None => sent.extend_from_slice(&line.raw),
         }
         self.host = host.map(str::to_owned);
-        self.state = State::Head { raw: line.raw.clone(), sent: sent.clone(), hosts: 0 };
+        self.state = RequestState::Head { raw: line.raw.clone(), sent: sent.clone(), hosts: 0 };
         sent.into()
     }
 
     /// Forwards everything from here on unread.
     pub(super) fn give_up(&mut self, why: &str) {
-        self.state = State::Opaque;
-        self.seen.push_back(Seen::Lost(why.to_owned()));
+        self.state = RequestState::Opaque;
+        self.seen.push_back(RequestPart::Lost(why.to_owned()));
     }
 
     /// Takes the rest of a head away that is answered here; `None` until its blank line is there.
@@ -175,35 +175,35 @@ impl Requests {
     }
 
     /// The next thing to be done.
-    pub(super) fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self) -> RequestStep {
         let mut out = BytesMut::new();
         loop {
             if self.pending.is_empty() {
                 break;
             }
             match &mut self.state {
-                State::Opaque => {
+                RequestState::Opaque => {
                     out.extend_from_slice(&self.pending);
                     self.pending.clear();
                 }
-                State::Upgraded => {
+                RequestState::Upgraded => {
                     let bytes = self.pending.split().freeze();
-                    self.seen.push_back(Seen::Passed(bytes.clone()));
+                    self.seen.push_back(RequestPart::Passed(bytes.clone()));
                     if out.is_empty() {
-                        return Step::Forward(bytes);
+                        return RequestStep::Forward(bytes);
                     }
                     out.extend_from_slice(&bytes);
                 }
-                State::Idle => {
+                RequestState::Idle => {
                     if !out.is_empty() {
                         break;
                     }
                     if self.pending.len() > head::MAX_HEAD {
-                        return Step::NoRequest(NoRequest::LongLine);
+                        return RequestStep::NoRequest(NoRequest::LongLine);
                     }
                     // What cannot become a request line is not waited for.
                     if let Err(why) = may_begin(&self.pending) {
-                        return Step::NoRequest(why);
+                        return RequestStep::NoRequest(why);
                     }
                     let Some(raw) = self.line() else { break };
                     if is_blank(&raw) {
@@ -212,23 +212,23 @@ impl Requests {
                         continue;
                     }
                     match request_line(&raw) {
-                        Some(line) => return Step::Line(line),
+                        Some(line) => return RequestStep::Line(line),
                         None => {
                             let is_http2 = raw.starts_with(b"PRI * HTTP/2.0");
                             let mut back = BytesMut::from(&raw[..]);
                             back.extend_from_slice(&self.pending);
                             self.pending = back;
                             if is_http2 {
-                                return Step::NoRequest(NoRequest::Http2);
+                                return RequestStep::NoRequest(NoRequest::Http2);
                             }
                             let shown = String::from_utf8_lossy(&raw);
                             let shown = crate::journal::redacted(shown.trim_end());
                             let shown = crate::text::preview(&shown, 60);
-                            return Step::NoRequest(NoRequest::Line(shown));
+                            return RequestStep::NoRequest(NoRequest::Line(shown));
                         }
                     }
                 }
-                State::Head { raw, .. } => {
+                RequestState::Head { raw, .. } => {
                     if raw.len() + self.pending.len() > head::MAX_HEAD {
                         self.give_up("the request headers are longer than 1 MiB");
                         continue;
@@ -236,42 +236,44 @@ impl Requests {
                     let Some(line) = self.line() else { break };
                     out.extend_from_slice(&self.header_line(&line));
                 }
-                State::Body(body) => {
+                RequestState::Body(body) => {
                     let seen = &mut self.seen;
                     let mut lost = false;
                     let bytes = self.pending.split().freeze();
                     let used = body.feed(&bytes, |part| match part {
-                        Part::Data(range) => seen.push_back(Seen::Data(bytes.slice(range))),
-                        Part::Extension(e) => seen.push_back(Seen::Extension(e)),
-                        Part::Trailers(t) => seen.push_back(Seen::Trailers(t)),
-                        Part::End => seen.push_back(Seen::End),
-                        Part::Lost { why, .. } => {
+                        BodyPart::Data(range) => {
+                            seen.push_back(RequestPart::Data(bytes.slice(range)))
+                        }
+                        BodyPart::Extension(e) => seen.push_back(RequestPart::Extension(e)),
+                        BodyPart::Trailers(t) => seen.push_back(RequestPart::Trailers(t)),
+                        BodyPart::End => seen.push_back(RequestPart::End),
+                        BodyPart::Lost { why, .. } => {
                             lost = true;
-                            seen.push_back(Seen::Lost(why));
+                            seen.push_back(RequestPart::Lost(why));
                         }
                     });
                     if lost {
-                        self.state = State::Opaque;
+                        self.state = RequestState::Opaque;
                     } else if body.is_done() {
-                        self.state = State::Idle;
+                        self.state = RequestState::Idle;
                     }
                     self.pending = BytesMut::from(&bytes[used..]);
                     if out.is_empty() {
-                        return Step::Forward(bytes.slice(..used));
+                        return RequestStep::Forward(bytes.slice(..used));
                     }
                     out.extend_from_slice(&bytes[..used]);
                 }
             }
         }
         match out.is_empty() {
-            true => Step::More,
-            false => Step::Forward(out.freeze()),
+            true => RequestStep::More,
+            false => RequestStep::Forward(out.freeze()),
         }
     }
 
     /// One line of a head, as it is forwarded.
     fn header_line(&mut self, line: &Bytes) -> Bytes {
-        let State::Head { raw, sent, hosts } = &mut self.state else { return line.clone() };
+        let RequestState::Head { raw, sent, hosts } = &mut self.state else { return line.clone() };
         raw.extend_from_slice(line);
         let value = host_value(line).zip(self.host.as_ref());
         let forwarded = match value {
@@ -286,7 +288,7 @@ impl Requests {
                     }
                     _ => {
                         let why = "a second Host header was forwarded as it was".to_owned();
-                        self.seen.push_back(Seen::Odd(why));
+                        self.seen.push_back(RequestPart::Odd(why));
                         line.clone()
                     }
                 }
@@ -301,7 +303,9 @@ impl Requests {
     }
 
     fn head_is_complete(&mut self) {
-        let State::Head { raw, sent, .. } = std::mem::replace(&mut self.state, State::Idle) else {
+        let RequestState::Head { raw, sent, .. } =
+            std::mem::replace(&mut self.state, RequestState::Idle)
+        else {
             return;
         };
         let headers = match head::request(&sent) {
@@ -309,14 +313,14 @@ impl Requests {
             Err(why) => return self.give_up(&why.to_string()),
         };
         let framing = head::request_framing(&headers);
-        self.seen.push_back(Seen::Head { raw: raw.into(), headers });
+        self.seen.push_back(RequestPart::Head { raw: raw.into(), headers });
         match framing {
             Ok(framing) => {
-                let body = Body::new(framing);
+                let body = BodyReader::new(framing);
                 if body.is_done() {
-                    self.seen.push_back(Seen::End);
+                    self.seen.push_back(RequestPart::End);
                 } else {
-                    self.state = State::Body(body);
+                    self.state = RequestState::Body(body);
                 }
             }
             Err(why) => self.give_up(&why.to_string()),
@@ -325,12 +329,12 @@ impl Requests {
 
     /// Forwards everything from here on unread.
     pub(super) fn become_opaque(&mut self) {
-        self.state = State::Opaque;
+        self.state = RequestState::Opaque;
     }
 
     /// The connection speaks something else from here on, which the observer may read.
     pub(super) fn become_upgraded(&mut self) {
-        self.state = State::Upgraded;
+        self.state = RequestState::Upgraded;
     }
 }
 
@@ -376,13 +380,13 @@ fn may_begin(mut bytes: &[u8]) -> Result<(), NoRequest> {
 }
 
 /// A request line, where it has the three parts of HTTP/1.
-fn request_line(raw: &[u8]) -> Option<Line> {
+fn request_line(raw: &[u8]) -> Option<RequestLine> {
     let text = std::str::from_utf8(raw).ok()?.trim_end_matches(['\r', '\n']);
     let (method, rest) = text.split_once(' ')?;
     let (target, version) = rest.trim_start_matches(' ').rsplit_once(' ')?;
     let target = target.trim_end_matches(' ');
     let fits = matches!(version, "HTTP/1.1" | "HTTP/1.0") && !method.is_empty();
-    (fits && !target.is_empty() && !target.contains(' ')).then(|| Line {
+    (fits && !target.is_empty() && !target.contains(' ')).then(|| RequestLine {
         method: method.to_owned(),
         target: target.to_owned(),
         raw: raw.to_vec(),

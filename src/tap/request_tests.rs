@@ -5,7 +5,7 @@ use super::*;
 use crate::journal::{Entry, EntryKind};
 use crate::tap::fuzzing::{recorded, through as in_pieces};
 
-fn through(wire: &[u8], size: usize) -> (Vec<u8>, Vec<Seen>) {
+fn through(wire: &[u8], size: usize) -> (Vec<u8>, Vec<RequestPart>) {
     in_pieces(wire.chunks(size))
 }
 
@@ -23,11 +23,13 @@ fn only_the_prefix_and_the_host_change_however_it_is_cut() {
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{size}");
         assert_eq!(seen, whole, "{size}");
     }
-    let ends = whole.iter().filter(|s| **s == Seen::End).count();
+    let ends = whole.iter().filter(|s| **s == RequestPart::End).count();
     assert_eq!(ends, 3);
-    assert!(whole.iter().any(|s| matches!(s, Seen::Odd(why) if why.contains("second Host"))));
-    assert!(whole.contains(&Seen::Data(Bytes::from_static(b"hello"))));
-    assert!(whole.contains(&Seen::Trailers(b"T: u\r\n\r\n".to_vec())));
+    assert!(
+        whole.iter().any(|s| matches!(s, RequestPart::Odd(why) if why.contains("second Host")))
+    );
+    assert!(whole.contains(&RequestPart::Data(Bytes::from_static(b"hello"))));
+    assert!(whole.contains(&RequestPart::Trailers(b"T: u\r\n\r\n".to_vec())));
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn what_is_no_request_goes_on_unchanged() {
             let (out, seen) = through(wire, size);
             assert_eq!(out, wire);
             assert_eq!(
-                seen.iter().filter(|s| matches!(s, Seen::Lost(_))).count(),
+                seen.iter().filter(|s| matches!(s, RequestPart::Lost(_))).count(),
                 usize::from(wire != b"\r\n\r\n"),
                 "{seen:?}"
             );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::client::Client;
+use super::client::ClientSocket;
 use super::connection::{Connection, dial};
 use super::event::EventKind;
 use super::intercept;
@@ -15,16 +15,20 @@ const YES: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 impl Connection {
     /// Answers a `CONNECT`; returns the client where what it says from here on can be read.
-    pub(super) async fn decrypt(&mut self, mut client: Client, place: &str) -> Option<Client> {
+    pub(super) async fn decrypt(
+        &mut self,
+        mut client: ClientSocket,
+        place: &str,
+    ) -> Option<ClientSocket> {
         let intercept = self.shared.intercept.clone();
         let upstream = intercept.as_ref().and_then(|i| i.upstream(place)).map(Arc::clone);
         let (Some(intercept), Some(upstream)) = (intercept, upstream) else {
             self.tunnel(&mut client, place).await;
             return None;
         };
-        let Client::Left(mut socket) = client else { return None };
+        let ClientSocket::Left(mut socket) = client else { return None };
         if !self.requests.pending().is_empty() || !self.shared.may_proxy {
-            self.tunnel(&mut Client::Left(socket), place).await;
+            self.tunnel(&mut ClientSocket::Left(socket), place).await;
             return None;
         }
         // A client that is gone has nothing to be read.
@@ -32,13 +36,13 @@ impl Connection {
         if !intercept::speaks_tls(&socket).await.ok()? {
             let text = format!("{place}: the client does not speak TLS; forwarded unread");
             self.tell(EventKind::Trouble(text));
-            self.forward_unread(&mut Client::Left(socket), place).await;
+            self.forward_unread(&mut ClientSocket::Left(socket), place).await;
             return None;
         }
         match intercept.accept(&upstream.origin.host, socket).await {
             Ok(stream) => {
                 self.decrypted = Some(upstream);
-                Some(Client::Right(Box::new(stream)))
+                Some(ClientSocket::Right(Box::new(stream)))
             }
             Err(why) => {
                 let text = format!(
@@ -52,7 +56,7 @@ impl Connection {
     }
 
     /// Forwards a tunnel to somewhere else, unread.
-    async fn tunnel(&mut self, client: &mut Client, place: &str) {
+    async fn tunnel(&mut self, client: &mut ClientSocket, place: &str) {
         let Some(origin) = origin(place).filter(|_| self.shared.may_proxy) else {
             return refuse(client, "403 Forbidden").await;
         };
@@ -67,7 +71,7 @@ impl Connection {
     }
 
     /// Forwards a tunnel unread that was answered already.
-    async fn forward_unread(&mut self, client: &mut Client, place: &str) {
+    async fn forward_unread(&mut self, client: &mut ClientSocket, place: &str) {
         let Some(origin) = origin(place) else { return };
         let mut dialed = Dialed::default();
         if let Ok(mut link) = dial(&origin, &self.shared, &self.shared.tls, &mut dialed).await {
@@ -75,7 +79,7 @@ impl Connection {
         }
     }
 
-    async fn carry(&mut self, client: &mut Client, link: &mut Link) {
+    async fn carry(&mut self, client: &mut ClientSocket, link: &mut Link) {
         let early = self.requests.rest();
         if link.write_all(&early).await.is_ok() {
             // What ends such a tunnel is not recorded.
@@ -91,7 +95,7 @@ fn origin(place: &str) -> Option<Origin> {
     Some(Origin { tls: false, host, port: port.parse().ok()? })
 }
 
-async fn refuse(client: &mut Client, status: &str) {
+async fn refuse(client: &mut ClientSocket, status: &str) {
     let no = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     // A client that does not listen has left.
     let _ = client.write_all(no.as_bytes()).await;

@@ -49,7 +49,7 @@ pub(super) async fn run(
     loop {
         let (x, mut outgoing) = hop;
         outgoing.signed_at(clock.wall_clock());
-        let exchange = Exchange {
+        let exchange = ExchangeLog {
             x,
             clock,
             backlogs,
@@ -101,7 +101,7 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
     Some(next)
 }
 
-pub(super) struct Exchange<'a, T> {
+pub(super) struct ExchangeLog<'a, T> {
     x: ExchangeId,
     clock: Clock,
     backlogs: &'a [Backlog],
@@ -114,7 +114,7 @@ pub(super) struct Exchange<'a, T> {
 
 /// A pause of reading.
 struct Pause<'a, 'b, T: Fn(Entry)> {
-    exchange: &'a Exchange<'b, T>,
+    exchange: &'a ExchangeLog<'b, T>,
     from: Micros,
     bytes: u64,
 }
@@ -132,7 +132,7 @@ impl<T: Fn(Entry)> Drop for Pause<'_, '_, T> {
     }
 }
 
-impl<T: Fn(Entry)> Exchange<'_, T> {
+impl<T: Fn(Entry)> ExchangeLog<'_, T> {
     fn tell(&self, at: Micros, what: EntryKind) {
         let at = at.max(self.last.get());
         self.last.set(at);
@@ -147,7 +147,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         may_follow: bool,
     ) -> Option<Outgoing> {
         self.tell(self.clock.now(), EntryKind::Request(Box::new(outgoing.request.clone())));
-        let mut wire = Wire {
+        let mut wire = WireState {
             dialed: Dialed::default(),
             connected: false,
             headed: false,
@@ -213,7 +213,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
         }
     }
 
-    async fn exchange(&self, outgoing: &Outgoing, wire: &mut Wire) -> Stop {
+    async fn exchange(&self, outgoing: &Outgoing, wire: &mut WireState) -> Stop {
         let (link, proxy) = match self.link(outgoing, &mut wire.dialed).await {
             Ok(linked) => linked,
             Err(stop) => return stop,
@@ -266,7 +266,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
     }
 
     /// The phases before the head, reported when they are known to be over.
-    fn tell_dialed(&self, wire: &mut Wire) {
+    fn tell_dialed(&self, wire: &mut WireState) {
         let Dialed { resolved, connected, tls } = std::mem::take(&mut wire.dialed);
         if let Some((at, addresses)) = resolved {
             self.tell(at, EntryKind::Resolved { addresses });
@@ -282,7 +282,7 @@ impl<T: Fn(Entry)> Exchange<'_, T> {
 }
 
 /// What is known of an exchange, however it is stopped.
-struct Wire {
+struct WireState {
     dialed: Dialed,
     connected: bool,
     /// Response headers arrived that are not interim ones.
@@ -292,7 +292,7 @@ struct Wire {
     follow: Option<(u16, String)>,
 }
 
-impl Wire {
+impl WireState {
     /// What had not come when the time was over: nothing, once the head is there.
     fn waited(&self, outgoing: &Outgoing) -> String {
         match (self.headed, self.connected) {
@@ -305,9 +305,9 @@ impl Wire {
 
 /// What arrives: it becomes entries, secrets masked.
 pub(super) struct Receiver<'a, 'b, T> {
-    exchange: &'a Exchange<'b, T>,
+    exchange: &'a ExchangeLog<'b, T>,
     pub(super) outgoing: &'a Outgoing,
-    wire: &'a mut Wire,
+    wire: &'a mut WireState,
     coded: Option<Coded>,
     /// How many bytes of a body may still come.
     room: u64,

@@ -18,7 +18,7 @@ use crate::journal::{Entry, ExchangeId};
 /// Runs exchanges. [`Engine::close`] cancels them and waits for their ends.
 #[derive(Debug)]
 pub struct Engine {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<ExchangeJob>,
     next: Arc<AtomicU32>,
     running: Arc<Mutex<HashMap<ExchangeId, CancellationToken>>>,
     all: CancellationToken,
@@ -26,7 +26,7 @@ pub struct Engine {
 }
 
 #[derive(Debug)]
-struct Job {
+struct ExchangeJob {
     x: ExchangeId,
     outgoing: Outgoing,
     cancel: CancellationToken,
@@ -45,7 +45,7 @@ impl Engine {
         record: impl Fn(&Entry) + Send + Sync + 'static,
         backlogs: Vec<Backlog>,
     ) -> std::io::Result<Self> {
-        let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
+        let (jobs, mut queue) = mpsc::unbounded_channel::<ExchangeJob>();
         let next = Arc::new(AtomicU32::new(first));
         let running = Arc::<Mutex<HashMap<ExchangeId, CancellationToken>>>::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -61,7 +61,7 @@ impl Engine {
                         job = queue.recv() => job,
                         Some(_) = tasks.join_next() => continue,
                     };
-                    let Some(Job { x, outgoing, cancel }) = job else { break };
+                    let Some(ExchangeJob { x, outgoing, cancel }) = job else { break };
                     let (ids, over) = (Arc::clone(&ids), Arc::clone(&over));
                     let (news, record) = (news.clone(), Arc::clone(&record));
                     let backlogs = Arc::clone(&backlogs);
@@ -101,7 +101,7 @@ impl Engine {
         }
         tracing::debug!(x, request = ?outgoing, "sending");
         // The thread lives as long as this sender.
-        let _ = self.jobs.send(Job { x, outgoing, cancel });
+        let _ = self.jobs.send(ExchangeJob { x, outgoing, cancel });
         x
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Proxy {
 
 /// What speaks to a proxy how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ProxyKind {
     Http,
     Https,
     Socks4 { resolves: bool },
@@ -58,14 +58,14 @@ fn with_scheme(address: &str) -> String {
     if address.contains("://") { address.to_owned() } else { format!("http://{address}") }
 }
 
-fn kind(scheme: &str) -> Option<Kind> {
+fn kind(scheme: &str) -> Option<ProxyKind> {
     Some(match scheme {
-        "http" => Kind::Http,
-        "https" => Kind::Https,
-        "socks4" => Kind::Socks4 { resolves: false },
-        "socks4a" => Kind::Socks4 { resolves: true },
-        "socks5" => Kind::Socks5 { resolves: false },
-        "socks5h" => Kind::Socks5 { resolves: true },
+        "http" => ProxyKind::Http,
+        "https" => ProxyKind::Https,
+        "socks4" => ProxyKind::Socks4 { resolves: false },
+        "socks4a" => ProxyKind::Socks4 { resolves: true },
+        "socks5" => ProxyKind::Socks5 { resolves: false },
+        "socks5h" => ProxyKind::Socks5 { resolves: true },
         _ => return None,
     })
 }
@@ -87,28 +87,28 @@ impl Proxy {
         Self { uri: found.uri().clone(), basic: found.basic_auth().cloned(), login }
     }
 
-    fn kind(&self) -> Kind {
-        self.uri.scheme_str().and_then(kind).unwrap_or(Kind::Http)
+    fn kind(&self) -> ProxyKind {
+        self.uri.scheme_str().and_then(kind).unwrap_or(ProxyKind::Http)
     }
 
     /// Its host and port.
     pub(super) fn place(&self) -> (&str, u16) {
         let usual = match self.kind() {
-            Kind::Http => 80,
-            Kind::Https => 443,
-            Kind::Socks4 { .. } | Kind::Socks5 { .. } => 1080,
+            ProxyKind::Http => 80,
+            ProxyKind::Https => 443,
+            ProxyKind::Socks4 { .. } | ProxyKind::Socks5 { .. } => 1080,
         };
         (self.uri.host().unwrap_or_default(), self.uri.port_u16().unwrap_or(usual))
     }
 
     /// Whether the connection to it is through TLS.
     pub(super) fn is_secure(&self) -> bool {
-        self.kind() == Kind::Https
+        self.kind() == ProxyKind::Https
     }
 
     /// Whether requests to an address go to it as they are, with the whole address in them.
     pub(super) fn forwards(&self, url: &url::Url) -> bool {
-        matches!(self.kind(), Kind::Http | Kind::Https) && url.scheme() == "http"
+        matches!(self.kind(), ProxyKind::Http | ProxyKind::Https) && url.scheme() == "http"
     }
 
     /// What it is shown of its user.
@@ -129,10 +129,10 @@ impl Proxy {
         let refused = |why: &dyn std::fmt::Display| NoLink::new(EndCause::ProxyRefused, place, why);
         let resolves = matches!(
             self.kind(),
-            Kind::Http
-                | Kind::Https
-                | Kind::Socks4 { resolves: true }
-                | Kind::Socks5 { resolves: true }
+            ProxyKind::Http
+                | ProxyKind::Https
+                | ProxyKind::Socks4 { resolves: true }
+                | ProxyKind::Socks5 { resolves: true }
         );
         let host = match resolves {
             true => host.to_owned(),
@@ -152,12 +152,12 @@ impl Proxy {
         });
         let uri = self.uri.clone();
         match (self.kind(), self.login) {
-            (Kind::Socks5 { .. }, Some((user, password))) => {
+            (ProxyKind::Socks5 { .. }, Some((user, password))) => {
                 through(SocksV5::new(uri, connector).with_auth(user, password), to).await
             }
-            (Kind::Socks5 { .. }, None) => through(SocksV5::new(uri, connector), to).await,
-            (Kind::Socks4 { .. }, _) => through(SocksV4::new(uri, connector), to).await,
-            (Kind::Http | Kind::Https, _) => {
+            (ProxyKind::Socks5 { .. }, None) => through(SocksV5::new(uri, connector), to).await,
+            (ProxyKind::Socks4 { .. }, _) => through(SocksV4::new(uri, connector), to).await,
+            (ProxyKind::Http | ProxyKind::Https, _) => {
                 let tunnel = Tunnel::new(uri, connector);
                 match self.basic {
                     Some(basic) => through(tunnel.with_auth(basic), to).await,

@@ -39,14 +39,14 @@ pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = if transport.insecure {
-        Arc::new(Fixed { provider, refusal: None })
+        Arc::new(FixedVerdict { provider, refusal: None })
     } else {
         let roots = transport.ca_cert.as_deref().map_or(Ok(Vec::new()), read_roots)?;
         match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
         {
             Ok(verifier) => Arc::new(verifier),
             // A machine without a certificate store can still speak http://; https:// gets a hint.
-            Err(why) => Arc::new(Fixed { provider, refusal: Some(why.to_string()) }),
+            Err(why) => Arc::new(FixedVerdict { provider, refusal: Some(why.to_string()) }),
         }
     };
     let mut config =
@@ -72,13 +72,13 @@ fn read_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 /// A verdict that is fixed before any certificate is seen. Signatures are still checked.
 #[derive(Debug)]
-struct Fixed {
+struct FixedVerdict {
     provider: Arc<CryptoProvider>,
     /// Why no certificate is taken: there is no trust store. `None` takes any (`--insecure`).
     refusal: Option<String>,
 }
 
-impl ServerCertVerifier for Fixed {
+impl ServerCertVerifier for FixedVerdict {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -11,7 +11,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::unfinished;
-use crate::frame::web_socket::{Deflate, Direction, Found, Message, Opcode, Part, Sender};
+use crate::frame::web_socket::{
+    Deflate, Direction, Opcode, PayloadPart, Sender, WsFound, WsMessage,
+};
 use crate::inspect::switches;
 use crate::journal::{Head, MessageMasker, Micros, RUN, Secrets, Span};
 use crate::transport::request::mask_body;
@@ -31,14 +33,14 @@ pub(crate) struct Settled {
 }
 
 /// One direction.
-struct Side {
+struct MaskedDirection {
     direction: Direction,
     masker: MessageMasker,
     held: VecDeque<(Micros, Bytes)>,
     /// Offset of the first byte that is held.
     from: u64,
     /// Spans to be masked in what is held.
-    spans: Vec<(Part, u64)>,
+    spans: Vec<(PayloadPart, u64)>,
     /// Later messages may refer to those before them.
     takeover: bool,
     /// A compressed message was withheld, and those that refer to it are.
@@ -46,20 +48,20 @@ struct Side {
 }
 
 /// Both directions.
-pub(crate) struct WebSocket {
-    client: Side,
-    server: Side,
+pub(crate) struct WebSocketMasker {
+    client: MaskedDirection,
+    server: MaskedDirection,
     /// Either side sent a close.
     pub(crate) closed: bool,
     /// A message was withheld, and that was not reported yet.
     pub(crate) news: bool,
 }
 
-impl WebSocket {
+impl WebSocketMasker {
     /// The recording of a connection that these response headers make a WebSocket.
     pub(crate) fn of(head: &Head) -> Option<Self> {
         let deflate = head.header("sec-websocket-extensions").and_then(Deflate::of);
-        let side = |sender| Side {
+        let side = |sender| MaskedDirection {
             direction: Direction::new(sender, deflate),
             masker: MessageMasker::default(),
             held: VecDeque::new(),
@@ -72,7 +74,7 @@ impl WebSocket {
         switches(head).then_some(Self { client, server, closed: false, news: false })
     }
 
-    fn side(&mut self, sender: Sender) -> &mut Side {
+    fn side(&mut self, sender: Sender) -> &mut MaskedDirection {
         match sender {
             Sender::Client => &mut self.client,
             Sender::Server => &mut self.server,
@@ -95,7 +97,7 @@ impl WebSocket {
         side.held.push_back((at, bytes));
         let mut news = false;
         for found in found {
-            if let Found::Message(message) = found {
+            if let WsFound::Message(message) = found {
                 closed |= message.opcode == Opcode::Close;
                 news |= side.look(sender, &message, secrets);
             }
@@ -151,13 +153,13 @@ impl WebSocket {
     }
 }
 
-impl Side {
+impl MaskedDirection {
     fn held_end(&self) -> u64 {
         self.from + self.held.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
     }
 
     /// Looks for secrets in a message; returns whether it is withheld.
-    fn look(&mut self, sender: Sender, message: &Message, secrets: &mut Secrets) -> bool {
+    fn look(&mut self, sender: Sender, message: &WsMessage, secrets: &mut Secrets) -> bool {
         let mut found: Vec<Span> = match sender {
             Sender::Client => mask_body(&message.payload, secrets).1,
             Sender::Server => Vec::new(),
@@ -180,14 +182,15 @@ impl Side {
     }
 
     /// Masks a span of a payload that stands on the wire in parts.
-    fn mask(&mut self, parts: &[Part], at: u64, len: u64) {
+    fn mask(&mut self, parts: &[PayloadPart], at: u64, len: u64) {
         let mut before = 0;
         for part in parts {
             let from = at.max(before).min(before + part.len);
             let to = (at + len).max(before).min(before + part.len);
             if from < to {
                 let skip = from - before;
-                let piece = Part { offset: part.offset + skip, len: to - from, key: part.key };
+                let piece =
+                    PayloadPart { offset: part.offset + skip, len: to - from, key: part.key };
                 self.spans.push((piece, skip));
             }
             before += part.len;
@@ -199,7 +202,7 @@ impl Side {
         let end = self.held_end();
         let settled = self.direction.settled().max(self.from).min(end);
         let from = if self.direction.is_lost() { self.from } else { settled };
-        let all = Part { offset: from, len: end - from, key: [0; 4] };
+        let all = PayloadPart { offset: from, len: end - from, key: [0; 4] };
         // What a client says may be the secret itself; a server can only quote one that is known.
         let any = all.len > 0 && (sender == Sender::Client || !secrets.is_empty());
         if any {
@@ -222,7 +225,7 @@ impl Side {
     fn beginning(
         &mut self,
         sender: Sender,
-        message: &Message,
+        message: &WsMessage,
         secrets: &mut Secrets,
     ) -> Vec<Settled> {
         let payload = &message.payload;
@@ -274,7 +277,7 @@ impl Side {
 }
 
 /// Where a byte of a payload stands on the wire that is in parts.
-fn place(parts: &[Part], at: u64) -> u64 {
+fn place(parts: &[PayloadPart], at: u64) -> u64 {
     let mut before = 0;
     for part in parts {
         if at <= before + part.len {
@@ -286,7 +289,7 @@ fn place(parts: &[Part], at: u64) -> u64 {
 }
 
 /// A read that begins at `from`, with these spans masked, and where that was.
-fn masked(bytes: Bytes, from: u64, spans: &[(Part, u64)]) -> (Bytes, Vec<Span>) {
+fn masked(bytes: Bytes, from: u64, spans: &[(PayloadPart, u64)]) -> (Bytes, Vec<Span>) {
     let end = from + bytes.len() as u64;
     let mut listed = Vec::new();
     let mut clean = Vec::new();
@@ -345,7 +348,7 @@ mod tests {
     ) -> (Vec<String>, Vec<u8>) {
         let mut secrets = Secrets::default();
         secrets.add("sk-abcdefghij0123456789");
-        let mut web_socket = WebSocket::of(&head(extensions)).unwrap();
+        let mut web_socket = WebSocketMasker::of(&head(extensions)).unwrap();
         let mut inspection = Inspection::new(std::sync::Arc::new(Options::default()));
         let mut kept = Vec::new();
         let mut push = |kind| inspection.push(&Entry { exchange: 0, at: Some(1), kind });
@@ -435,7 +438,7 @@ mod tests {
         let text = "quotes sk-abcdefghij0123456789 and goes on and on";
         let wire = [frame(0x81, b"whole", None), frame(0x81, text.as_bytes(), None)].concat();
         for cut in 1..wire.len() {
-            let mut web_socket = WebSocket::of(&head("")).unwrap();
+            let mut web_socket = WebSocketMasker::of(&head("")).unwrap();
             let mut kept = Vec::new();
             let mut keep = |settled: Vec<Settled>| {
                 kept.extend(settled.into_iter().flat_map(|s| s.bytes));
@@ -482,7 +485,7 @@ mod tests {
             for wire in [frame(0x81, message.as_bytes(), Some(KEY)), fragments.concat()] {
                 for late in [1, 2, 3, 7] {
                     let (mut secrets, mut web_socket) =
-                        (Secrets::default(), WebSocket::of(&head("")).unwrap());
+                        (Secrets::default(), WebSocketMasker::of(&head("")).unwrap());
                     let (mut kept, mut direction) =
                         (Vec::new(), Direction::new(Sender::Client, None));
                     let mut clear = Vec::new();
@@ -514,7 +517,7 @@ mod tests {
                     let mut direction = Direction::new(Sender::Client, None);
                     let mut shown = String::new();
                     direction.feed(&kept, &mut |found| {
-                        if let Found::Message(message) = found {
+                        if let WsFound::Message(message) = found {
                             shown += &String::from_utf8_lossy(&message.payload);
                         }
                     });
@@ -533,7 +536,7 @@ mod tests {
     #[test]
     fn what_a_client_says_and_nobody_can_read_is_withheld() {
         let mut secrets = Secrets::default();
-        let mut web_socket = WebSocket::of(&head("permessage-deflate")).unwrap();
+        let mut web_socket = WebSocketMasker::of(&head("permessage-deflate")).unwrap();
         let mut wire = frame(0xc1, b"api_key=tok-zyxwvutsrq0123", None);
         wire.extend([0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
         wire.extend_from_slice(b"api_key=tok-zyxwvutsrq0123");

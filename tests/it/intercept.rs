@@ -238,7 +238,7 @@ async fn http2_server(file: &Path) -> u16 {
 #[test]
 fn a_client_of_http_2_alone_is_decrypted_and_one_of_both_speaks_http_1() {
     use sselens::journal::EntryKind;
-    use sselens::tap::{Intercept, News, Options, Routes, Tap, Upstream};
+    use sselens::tap::{Intercept, Routes, Tap, TapNews, TapOptions, Upstream};
     let dir = tempfile::tempdir().unwrap();
     let trusted = dir.path().join("provider.pem");
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -253,7 +253,7 @@ fn a_client_of_http_2_alone_is_decrypted_and_one_of_both_speaks_http_1() {
     let authority = intercept.pem().to_owned();
     let entries = Arc::new(std::sync::Mutex::new(Vec::new()));
     let keep = Arc::clone(&entries);
-    let options = Options {
+    let options = TapOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         routes: Routes::to(vec![at(http2)]),
         transport: sselens::transport::request::Transport {
@@ -265,7 +265,7 @@ fn a_client_of_http_2_alone_is_decrypted_and_one_of_both_speaks_http_1() {
         side: None,
     };
     let tap = Tap::start(options, sselens::clock::Clock::start(), move |news| {
-        if let News::Entry(entry) = news {
+        if let TapNews::Entry(entry) = news {
             keep.lock().unwrap().push(entry);
         }
     });

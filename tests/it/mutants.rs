@@ -1,7 +1,7 @@
 //! Sound streams, changed in one place: what a reader would lose or have twice is never called sound.
 
 use serde_json::Value;
-use sselens::frame::{Framing, Kind};
+use sselens::frame::{FrameKind, Framing};
 use sselens::inspect::{Inspection, Outcome};
 
 use crate::findings::inspect;
@@ -36,7 +36,7 @@ fn a_stream_that_ends_before_its_terminal_event_fails_whether_or_not_its_dialect
         // Of several answers on one stream each has its own.
         let several = seen.blocks().iter().any(|block| block.container > 0);
         for (index, frame) in seen.frames().iter().enumerate().take(last as usize) {
-            if frame.kind != Kind::Event || several {
+            if frame.kind != FrameKind::Event || several {
                 continue;
             }
             let body = &seen.body()[..frame.end() as usize];
@@ -85,7 +85,7 @@ fn a_text_that_is_said_again_with_another_letter_is_no_sound_stream() {
     let mut changed = std::collections::BTreeSet::new();
     // Of the rest of a stream, only the end is there to be held against the whole.
     for (case, seen) in sound().filter(|(case, _)| !case.name.contains("resumed")) {
-        for frame in seen.frames().iter().filter(|frame| frame.kind == Kind::Event) {
+        for frame in seen.frames().iter().filter(|frame| frame.kind == FrameKind::Event) {
             let Some(data) = frame.data(seen.body()) else { continue };
             let Ok(json) = serde_json::from_str::<Value>(&data) else { continue };
             let event = String::from_utf8_lossy(frame.bytes(seen.body())).into_owned();

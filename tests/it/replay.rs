@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use sselens::replay::{By, Chooser, Replay, exchanges};
+use sselens::replay::{Chooser, ChosenBy, Replay, exchanges};
 
 /// The program `replay`, on a port of its own; ended when it is dropped.
 pub(crate) struct Running {
@@ -96,7 +96,7 @@ async fn served(entries: &[sselens::journal::Entry], pace: f64) -> Vec<u8> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let chooser = Chooser::new(exchanges(entries), By::Any);
+    let chooser = Chooser::new(exchanges(entries), ChosenBy::Any);
     let replay = Replay::new(chooser, pace, std::sync::Arc::new(|_| {}));
     let cancel = tokio_util::sync::CancellationToken::new();
     let serving = tokio::spawn(std::sync::Arc::new(replay).serve(listener, cancel.clone()));

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sselens::clock::Clock;
 use sselens::journal::{EndCause, Entry, EntryKind};
-use sselens::tap::{News, Options, Routes, Tap, Upstream};
+use sselens::tap::{Routes, Tap, TapNews, TapOptions, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -131,7 +131,7 @@ pub(crate) fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&entries);
     let routes = Routes::to(vec![Upstream::at("up", &format!("http://{upstream}")).unwrap()]);
-    let options = Options {
+    let options = TapOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         routes,
         transport: Default::default(),
@@ -140,7 +140,7 @@ pub(crate) fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
         side: None,
     };
     let tap = Tap::start(options, Clock::start(), move |news| {
-        if let News::Entry(entry) = news {
+        if let TapNews::Entry(entry) = news {
             kept.lock().unwrap().push(entry);
         }
     });

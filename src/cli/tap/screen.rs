@@ -9,7 +9,7 @@ use super::super::child::{Child, Output, Running};
 use super::super::exit::{Exit, Failure};
 use super::super::ui;
 use super::setup::Setup;
-use crate::tap::{News, Tap};
+use crate::tap::{Tap, TapNews};
 use crate::text;
 
 /// Shows what the taps record on the screen.
@@ -21,9 +21,9 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let start = move |feed: ui::Feed| {
         let taps = setup.start(&feed.numbers, |_, options| {
             let (entry, notify) = (Arc::clone(&feed.entry), Arc::clone(&feed.notify));
-            Tap::start(options, feed.clock, move |news: News| match news {
-                News::Entry(e) => entry(e),
-                News::Trouble(text) => notify(text, true),
+            Tap::start(options, feed.clock, move |news: TapNews| match news {
+                TapNews::Entry(e) => entry(e),
+                TapNews::Trouble(text) => notify(text, true),
             })
         })?;
         let mut about = taps.about.join(" · ");

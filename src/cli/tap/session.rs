@@ -18,7 +18,7 @@ use crate::journal::{Entry, EntryKind, ExchangeId, Side};
 use crate::report::{self, Palette};
 use crate::rule::Code;
 use crate::storage::Recorder;
-use crate::tap::{News, Options, Tap, TapError};
+use crate::tap::{Tap, TapError, TapNews, TapOptions};
 use crate::text;
 use crate::transport::Clock;
 
@@ -106,12 +106,12 @@ impl<'a> Session<'a> {
     pub(super) fn start(
         &self,
         side: Side,
-        options: Options,
-        notify: mpsc::Sender<(Side, News)>,
+        options: TapOptions,
+        notify: mpsc::Sender<(Side, TapNews)>,
     ) -> Result<Tap, TapError> {
         let write = self.recorder.as_ref().map(Recorder::writer);
-        Tap::start(options, self.clock, move |news: News| {
-            if let (Some(write), News::Entry(entry)) = (&write, &news) {
+        Tap::start(options, self.clock, move |news: TapNews| {
+            if let (Some(write), TapNews::Entry(entry)) = (&write, &news) {
                 write(entry);
             }
             // The receiver is gone when the program is about to end.
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
     /// those that forward and write go first.
     pub(super) async fn follow(
         &mut self,
-        news: &mut mpsc::Receiver<(Side, News)>,
+        news: &mut mpsc::Receiver<(Side, TapNews)>,
         stop: impl Future<Output = Exit>,
     ) -> Result<Exit, Failure> {
         crate::priority::step_back();
@@ -163,10 +163,10 @@ impl<'a> Session<'a> {
         self.untold = Some(text);
     }
 
-    pub(super) fn take(&mut self, side: Side, news: News) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, side: Side, news: TapNews) -> Result<(), Failure> {
         let entry = match news {
-            News::Entry(entry) => entry,
-            News::Trouble(text) => {
+            TapNews::Entry(entry) => entry,
+            TapNews::Trouble(text) => {
                 self.notify(text);
                 return Ok(());
             }

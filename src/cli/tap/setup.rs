@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::journal::Side;
 use crate::lab;
 use crate::tap::launch::{self, Launch};
-use crate::tap::{Options, Routes, Tap, TapError, Upstream};
+use crate::tap::{Routes, Tap, TapError, TapOptions, Upstream};
 use crate::transport::request::Transport;
 
 /// Where a tap listens that has no other address.
@@ -68,9 +68,9 @@ impl Setup {
     pub(super) fn start(
         &self,
         numbers: &Arc<AtomicU32>,
-        mut start: impl FnMut(Side, Options) -> Result<Tap, TapError>,
+        mut start: impl FnMut(Side, TapOptions) -> Result<Tap, TapError>,
     ) -> Result<Taps, Failure> {
-        let options = |side, listen, routes: &Routes| Options {
+        let options = |side, listen, routes: &Routes| TapOptions {
             listen,
             routes: routes.clone(),
             transport: self.transport.clone(),

@@ -173,7 +173,7 @@ impl Blocks {
         around: &mut Surroundings<'_>,
     ) {
         self.engine.begin_frame(frame);
-        self.engine.sse = payload.kind == crate::frame::Kind::Event;
+        self.engine.sse = payload.kind == crate::frame::FrameKind::Event;
         if self.dialect != dialect {
             self.dialect = dialect;
             self.table = TABLES.iter().find(|(name, _)| *name == dialect).map(|(_, table)| *table);
@@ -185,7 +185,7 @@ impl Blocks {
             }
         } else if let Some(table) = self.table {
             if let Some(json) = json
-                && payload.kind != crate::frame::Kind::Body
+                && payload.kind != crate::frame::FrameKind::Body
             {
                 self.engine.event(table, payload.event, json, around);
             }

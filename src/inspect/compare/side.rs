@@ -6,7 +6,7 @@ use std::fmt;
 use super::super::{Inspection, Outcome, Phase, Severity, Timing};
 use super::{Amount, Figure, PathCount};
 use crate::dialect::Channel;
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::inspect::Reason;
 use crate::inspect::detect::provider_words;
 use crate::journal::Micros;
@@ -97,7 +97,7 @@ impl<'a> Side<'a> {
         };
         let mut tape = Tape::new();
         for (index, frame) in seen.frames().iter().enumerate() {
-            side.named += u64::from(frame.kind == Kind::Event && frame.is_named());
+            side.named += u64::from(frame.kind == FrameKind::Event && frame.is_named());
             let carries = seen.answer().deltas_of(index as u32).len() > 0;
             side.carriers += u64::from(carries);
             let Some(data) = frame.data(seen.body()) else { continue };

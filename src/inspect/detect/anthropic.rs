@@ -1,7 +1,7 @@
 //! Rules about the events of Anthropic Messages: their names, their order, what each must bring.
 
 use super::{Code, Detector, Findings, FrameView, Place, Severity, chat, refused};
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
@@ -56,7 +56,7 @@ pub(super) struct AnthropicDetector {
 
 impl Detector for AnthropicDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        if !is_anthropic(facts) || refused(facts) || view.frame.kind != Kind::Event {
+        if !is_anthropic(facts) || refused(facts) || view.frame.kind != FrameKind::Event {
             return;
         }
         if view.data.is_some_and(|d| d.starts_with("[DONE]")) {

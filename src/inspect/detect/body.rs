@@ -1,7 +1,7 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
 use super::{Code, Detector, Findings, Look, Phase, Place, Severity, refused};
-use crate::frame::{Framing, Kind};
+use crate::frame::{FrameKind, Framing};
 use crate::inspect::{Facts, chunked};
 use crate::journal::EndCause;
 use crate::text;
@@ -216,10 +216,14 @@ fn after_end(facts: &Facts, findings: &mut Findings) {
     let from = done as usize + 1;
     let mut after = (from..).zip(facts.frames().range(from..facts.frames().len()));
     let odd = after.find(|(_, f)| match f.kind {
-        Kind::Comment => false,
+        FrameKind::Comment => false,
         // Events may follow a terminal event; after [DONE] none is read.
-        Kind::Event | Kind::Message | Kind::Line | Kind::Ws if answer.sentinel.is_none() => false,
-        Kind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
+        FrameKind::Event | FrameKind::Message | FrameKind::Line | FrameKind::Ws
+            if answer.sentinel.is_none() =>
+        {
+            false
+        }
+        FrameKind::Event => f.data(body).is_none_or(|d| !d.starts_with("[DONE]")),
         _ => f.bytes(body).iter().any(|b| !b.is_ascii_whitespace()),
     });
     if let Some((index, frame)) = odd {

@@ -2,7 +2,7 @@
 
 use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, ours, refused, wants_done};
 use crate::dialect::Channel;
-use crate::frame::{Framing, Kind};
+use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::journal::EndCause;
 use crate::json::{self, Tape, Value};
@@ -79,8 +79,8 @@ pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
     };
     let keep_alives = facts.keep_alives();
     facts.frames().iter().enumerate().all(|(i, f)| match f.kind {
-        Kind::Comment | Kind::Block => true,
-        Kind::Event => keep_alives.binary_search(&(i as u32)).is_ok() || blank(f.data(body)),
+        FrameKind::Comment | FrameKind::Block => true,
+        FrameKind::Event => keep_alives.binary_search(&(i as u32)).is_ok() || blank(f.data(body)),
         _ => f.bytes(body).trim_ascii().first().is_none_or(|b| *b == b':'),
     })
 }
@@ -168,7 +168,7 @@ pub(super) fn lost_frames(findings: &Findings) -> bool {
 /// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
 /// and reported as that.
 fn finish_in_tail(facts: &Facts) -> bool {
-    let Some(last) = facts.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
+    let Some(last) = facts.frames().last().filter(|f| f.kind == FrameKind::Incomplete) else {
         return false;
     };
     let bytes = last.bytes(facts.body());
@@ -187,8 +187,16 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
         (None, None) if wants_done(facts) => " or [DONE]",
         (None, None) => "",
     };
-    let carries =
-        |k: Kind| matches!(k, Kind::Event | Kind::Line | Kind::Element | Kind::Message | Kind::Ws);
+    let carries = |k: FrameKind| {
+        matches!(
+            k,
+            FrameKind::Event
+                | FrameKind::Line
+                | FrameKind::Element
+                | FrameKind::Message
+                | FrameKind::Ws
+        )
+    };
     let mut payloads = facts.frames().iter().filter(|f| carries(f.kind));
     let is_empty = payloads.nth(usize::from(answer.sentinel.is_some())).is_none();
     let another = answer.finish().next().is_some();

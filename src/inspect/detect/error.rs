@@ -3,8 +3,8 @@
 use super::status::{self, is_swallowed};
 use super::{Code, Detector, Findings, FrameView, anthropic, gemini, refused};
 use crate::dialect::ErrorShape;
-use crate::frame::Kind;
-use crate::frame::eventstream::Message;
+use crate::frame::FrameKind;
+use crate::frame::eventstream::EventStreamMessage;
 use crate::inspect::{Facts, StreamError};
 use crate::text;
 
@@ -24,7 +24,7 @@ impl Detector for ErrorDetector {
         let from = std::mem::replace(&mut self.seen, errors.len());
         let new = &errors[from.min(errors.len())..];
         // A refusal, or an error instead of a stream, is judged with the head.
-        if refused(facts) || (view.frame.kind == Kind::Body && judged_with_head(facts)) {
+        if refused(facts) || (view.frame.kind == FrameKind::Body && judged_with_head(facts)) {
             return;
         }
         // A prompt that was blocked is an answer of Gemini's own kind, and reported as that.
@@ -33,7 +33,7 @@ impl Detector for ErrorDetector {
         }
         for error in new {
             raise(facts, view, error, findings);
-            if first && view.frame.kind != Kind::Body {
+            if first && view.frame.kind != FrameKind::Body {
                 let message = "The first frame is an error; no answer was streamed";
                 findings.raise(Code::Error200FirstFrame, view.place(), message);
             }
@@ -48,7 +48,8 @@ fn judged_with_head(facts: &Facts) -> bool {
 fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mut Findings) {
     let is_ollama = facts.dialect().is_some_and(|d| d.name() == "ollama");
     // AWS has an error's code and words in the message's headers.
-    let message = (view.frame.kind == Kind::Message).then(|| Message::of(view.bytes));
+    let message =
+        (view.frame.kind == FrameKind::Message).then(|| EventStreamMessage::of(view.bytes));
     let header = |name| message.and_then(|m| m.header(name)).map(str::to_owned);
     let shown = header(":error-message").unwrap_or_else(|| error.message.clone());
     let words = text::preview(&shown, 200);
@@ -67,7 +68,7 @@ fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mu
             (Code::SseEventErrorText, "as an event with plain text")
         }
         _ if view.event == "error" => (Code::SseEventError, "as an event"),
-        _ if view.frame.kind == Kind::Event && anthropic::is_anthropic(facts) => {
+        _ if view.frame.kind == FrameKind::Event && anthropic::is_anthropic(facts) => {
             let rule = Code::AnthropicErrorNoEvent;
             (rule, "without \"event: error\", which Anthropic's Python SDK skips")
         }

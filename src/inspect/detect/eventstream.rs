@@ -2,8 +2,8 @@
 
 use super::page::begins_page;
 use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, ours, refused};
-use crate::frame::eventstream::{Damage, Message};
-use crate::frame::{Framing, Kind};
+use crate::frame::eventstream::{Damage, EventStreamMessage};
+use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::text;
 
@@ -18,7 +18,7 @@ impl Detector for EventStreamDetector {
         if facts.framing() != Some(Framing::EventStream) || refused(facts) || self.lost {
             return;
         }
-        let message = match Message::of(view.bytes).damage() {
+        let message = match EventStreamMessage::of(view.bytes).damage() {
             Some(Damage::Message) => format!(
                 "Wrong checksum in message {}: its {} were changed in transit",
                 view.index,
@@ -50,10 +50,10 @@ impl Detector for EventStreamDetector {
             return;
         }
         let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
-        if frame.kind != Kind::Incomplete {
+        if frame.kind != FrameKind::Incomplete {
             return;
         }
-        let message = match Message::of(frame.bytes(facts.body())).damage() {
+        let message = match EventStreamMessage::of(frame.bytes(facts.body())).damage() {
             Some(Damage::Short(have, Some(total))) => {
                 format!("Body ends inside message {index}, after {have} of {total} bytes")
             }

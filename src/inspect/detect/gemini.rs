@@ -2,8 +2,8 @@
 
 use super::{Code, Detector, Findings, FrameView, Place, chat, refused};
 use crate::dialect;
-use crate::frame::Kind;
-use crate::frame::sse::Block;
+use crate::frame::FrameKind;
+use crate::frame::sse::SseBlock;
 use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
 use crate::text;
@@ -36,13 +36,13 @@ pub(super) struct GeminiDetector;
 impl Detector for GeminiDetector {
     /// A prompt that was blocked is reported by the only event, also where no blank line ends that.
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
-        let tail = facts.frames().last().filter(|f| f.kind == Kind::Incomplete);
+        let tail = facts.frames().last().filter(|f| f.kind == FrameKind::Incomplete);
         let Some(frame) =
             tail.filter(|_| is_gemini(facts) && facts.sse().is_some() && !refused(facts))
         else {
             return;
         };
-        let data = Block::of(&frame, facts.body()).data();
+        let data = SseBlock::of(&frame, facts.body()).data();
         let mut tape = Tape::new();
         if tape.parse(&data).is_ok()
             && let Some(reason) = blocked(facts, tape.root(&data))

@@ -3,8 +3,8 @@
 use super::page::{is_html, page_words, parse};
 use super::status::{WHAT_TO_DO, is_swallowed, swallowed};
 use super::{Code, Detector, Findings, Place, Severity, ours, refused};
-use crate::frame::sse::Block;
-use crate::frame::{Frame, Framing, Kind};
+use crate::frame::sse::SseBlock;
+use crate::frame::{Frame, FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::json::Value;
 use crate::text;
@@ -160,7 +160,8 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
         }
         return;
     }
-    if facts.array_is_closed() == Some(true) && facts.frames().iter().all(|f| f.kind == Kind::Body)
+    if facts.array_is_closed() == Some(true)
+        && facts.frames().iter().all(|f| f.kind == FrameKind::Body)
     {
         let message = format!("{name} an empty array: no elements received");
         return findings.raise(Code::EmptyStream, Place::default(), message);
@@ -244,7 +245,7 @@ fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
     let body = facts.body();
     let fields = |f: Frame| {
         let known = [&b""[..], b"data", b"event", b"id", b"retry"];
-        Block::of(&f, body).lines().any(|l| known.contains(&l.name) || l.raw.starts_with(b"{"))
+        SseBlock::of(&f, body).lines().any(|l| known.contains(&l.name) || l.raw.starts_with(b"{"))
     };
     if facts.framing() != Some(Framing::Sse) || facts.frames().iter().any(fields) {
         return;

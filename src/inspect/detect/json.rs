@@ -2,7 +2,7 @@
 
 use super::page::begins_page;
 use super::{Code, Detector, Findings, FrameView, Place, allowed, cut, refused, tail};
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::inspect::Facts;
 use crate::inspect::surrogate::Lone;
 use crate::json::{self, ErrorKind};
@@ -47,8 +47,8 @@ impl Detector for JsonDetector {
             );
             return findings.raise(Code::DoneVariant, view.place(), message);
         }
-        let is_line = view.frame.kind == Kind::Line;
-        if view.index > 0 && view.frame.kind != Kind::Body && begins_page(data.as_bytes()) {
+        let is_line = view.frame.kind == FrameKind::Line;
+        if view.index > 0 && view.frame.kind != FrameKind::Body && begins_page(data.as_bytes()) {
             self.page |= is_line;
             return;
         }
@@ -130,7 +130,7 @@ fn no_json(
     if data.trim().is_empty() || two_spaces || view.event == "error" {
         return;
     }
-    if view.frame.kind == Kind::Body
+    if view.frame.kind == FrameKind::Body
         && (cut(facts) || !matches!(data.trim_start().as_bytes().first(), Some(b'{' | b'[')))
     {
         return;
@@ -173,8 +173,8 @@ fn not_object(facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
     match json.kind() {
         json::Kind::Object => odd_object(view, findings),
         // A whole body that is null, or a Gemini array, is judged with the head.
-        _ if view.frame.kind == Kind::Body && facts.status().is_some() => {}
-        json::Kind::Array if view.frame.kind == Kind::Body => {}
+        _ if view.frame.kind == FrameKind::Body && facts.status().is_some() => {}
+        json::Kind::Array if view.frame.kind == FrameKind::Body => {}
         json::Kind::Null => {
             let message = format!("The data of frame {} is null", view.index);
             findings.raise(Code::JsonNull, view.place(), message);

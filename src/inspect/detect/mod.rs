@@ -145,7 +145,8 @@ impl<'a> ChatChunk<'a> {
     /// The payload of a frame, if it is a chunk.
     pub(super) fn of(facts: &Facts, frame: &Frame, json: Option<Value<'a>>) -> Option<Self> {
         let json = json.filter(|j| j.kind() == Kind::Object)?;
-        let chunk = frame.kind != crate::frame::Kind::Body && is_chat(facts) && !refused(facts);
+        let chunk =
+            frame.kind != crate::frame::FrameKind::Body && is_chat(facts) && !refused(facts);
         if !chunk {
             return None;
         }

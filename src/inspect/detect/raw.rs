@@ -5,8 +5,8 @@ use super::page::{begins_page, in_stream};
 use super::sse::block;
 use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, refused};
 use crate::dialect::{self, Payload, error_text};
-use crate::frame::sse::Line;
-use crate::frame::{Framing, Kind};
+use crate::frame::sse::SseLine;
+use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
@@ -27,12 +27,13 @@ impl Detector for RawDetector {
         }
         let in_data = view.data.is_some_and(|data| begins_page(data.as_bytes()));
         let is_page = facts.sse().is_none() && begins_page(view.bytes);
-        if view.index > 0 && view.frame.kind != Kind::Body && (in_data || is_page) {
+        if view.index > 0 && view.frame.kind != FrameKind::Body && (in_data || is_page) {
             self.page.get_or_insert(view.place());
         }
         match facts.sse() {
             Some(sse) => {
-                if sse.ignored_fields.total() > self.ignored || view.frame.kind == Kind::Incomplete
+                if sse.ignored_fields.total() > self.ignored
+                    || view.frame.kind == FrameKind::Incomplete
                 {
                     self.ignored_fields(facts, view, findings);
                 }
@@ -100,7 +101,7 @@ impl RawDetector {
 }
 
 /// Whether an `id` or `retry` has no effect.
-fn is_ignored(line: &Line<'_>) -> bool {
+fn is_ignored(line: &SseLine<'_>) -> bool {
     match line.name {
         b"id" => line.value.contains(&0),
         b"retry" => line.value.is_empty() || !line.value.iter().all(u8::is_ascii_digit),
@@ -116,13 +117,14 @@ fn is_misspelled_data(name: &[u8]) -> bool {
 }
 
 /// A `data` line that no client reads, because of how its name is written.
-fn misspelled(facts: &Facts, line: &Line<'_>, place: Place, findings: &mut Findings) {
+fn misspelled(facts: &Facts, line: &SseLine<'_>, place: Place, findings: &mut Findings) {
     let value = String::from_utf8_lossy(line.value);
     let name = text::preview(&String::from_utf8_lossy(line.name), 20);
     let mut tape = Tape::new();
     let json = tape.parse(&value).ok().and_then(|()| tape.root(&value));
     let json = json.filter(|j| j.kind() == crate::json::Kind::Object);
-    let payload = Payload { kind: Kind::Event, event: "message", data: &value, json, id: None };
+    let payload =
+        Payload { kind: FrameKind::Event, event: "message", data: &value, json, id: None };
     // A dialect that is known has payloads that alone tell nothing.
     let lost = json.is_some()
         && (facts.dialect().is_some()
@@ -140,7 +142,7 @@ fn misspelled(facts: &Facts, line: &Line<'_>, place: Place, findings: &mut Findi
     findings.raise_as(Code::SseFieldMisspelled, severity, place, message);
 }
 
-fn unknown_field(line: &Line<'_>, place: Place, findings: &mut Findings) {
+fn unknown_field(line: &SseLine<'_>, place: Place, findings: &mut Findings) {
     let value = String::from_utf8_lossy(line.value);
     let name = text::preview(&String::from_utf8_lossy(line.name), 60);
     if line.name.eq_ignore_ascii_case(b"error") {
@@ -169,7 +171,7 @@ fn unknown_field(line: &Line<'_>, place: Place, findings: &mut Findings) {
 
 fn raw_json(
     view: &FrameView<'_>,
-    line: &Line<'_>,
+    line: &SseLine<'_>,
     last: bool,
     place: Place,
     findings: &mut Findings,

@@ -3,7 +3,7 @@
 
 use super::{Code, Detector, EachFrame, Findings, Look, Place, Severity, refused};
 use crate::dialect::Channel;
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::inspect::{Delta, Facts};
 use crate::text;
 
@@ -41,7 +41,7 @@ impl Detector for SemanticDetector {
     }
 
     fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
-        if !refused(facts) && each.frame.kind != Kind::Body {
+        if !refused(facts) && each.frame.kind != FrameKind::Body {
             self.deltas(facts, each, findings);
         }
     }
@@ -100,7 +100,7 @@ impl Detector for SemanticDetector {
 /// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
 /// binary message only the payload is text, and is none where it is not UTF-8.
 fn is_sound_text(each: &EachFrame<'_>) -> bool {
-    each.frame.kind == Kind::Message || std::str::from_utf8(each.bytes()).is_ok()
+    each.frame.kind == FrameKind::Message || std::str::from_utf8(each.bytes()).is_ok()
 }
 
 /// The reasoning fields of one frame.

@@ -4,8 +4,8 @@ use super::{
     Code, Detector, Findings, FrameView, Place, Severity, allowed, cut, ours, refused, tail,
 };
 use crate::dialect::{Confidence, Payload};
-use crate::frame::sse::{Block, Line, TrailingKind};
-use crate::frame::{Framing, Kind, MAX_FRAME};
+use crate::frame::sse::{SseBlock, SseLine, TrailingKind};
+use crate::frame::{FrameKind, Framing, MAX_FRAME};
 use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
@@ -22,10 +22,10 @@ pub(super) struct SseDetector {
 }
 
 /// The same block, looked at by its own bytes.
-pub(super) fn block<'a>(view: &FrameView<'a>) -> Block<'a> {
+pub(super) fn block<'a>(view: &FrameView<'a>) -> SseBlock<'a> {
     let mut frame = *view.frame;
     frame.offset = 0;
-    Block::of(&frame, view.bytes)
+    SseBlock::of(&frame, view.bytes)
 }
 
 impl Detector for SseDetector {
@@ -48,7 +48,7 @@ impl Detector for SseDetector {
                 if view.frame.len > len { view.index } else { self.giant.map_or(0, |g| g.0) };
             self.giant = Some((longest, len.max(view.frame.len), n + 1));
         }
-        if view.frame.kind == Kind::Incomplete && view.frame.len == MAX_FRAME as u64 {
+        if view.frame.kind == FrameKind::Incomplete && view.frame.len == MAX_FRAME as u64 {
             let message = format!(
                 "A frame is longer than {} bytes; it is kept, not parsed",
                 text::group(MAX_FRAME as u64)
@@ -62,9 +62,9 @@ impl Detector for SseDetector {
             findings.raise(Code::SseBom, view.place(), "The body begins with a byte order mark");
         }
         match (view.frame.kind, view.data) {
-            (Kind::Event, Some(data)) => self.event(facts, view, data, findings),
-            (Kind::Comment, _) => comment(view, findings),
-            (Kind::Block, _) if block(view).lines().any(|l| l.name == b"event") => {
+            (FrameKind::Event, Some(data)) => self.event(facts, view, data, findings),
+            (FrameKind::Comment, _) => comment(view, findings),
+            (FrameKind::Block, _) if block(view).lines().any(|l| l.name == b"event") => {
                 let name = block(view).event().into_owned();
                 let message = format!(
                     "Event \"{}\" has no data and is not dispatched",
@@ -85,7 +85,7 @@ impl Detector for SseDetector {
         let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
         let nowhere = Place::default();
         let right = facts.dialect().is_some_and(|d| {
-            let (kind, event) = (Kind::Event, "message");
+            let (kind, event) = (FrameKind::Event, "message");
             d.allows(&Payload { kind, event, data: "", json: None, id: None })
         });
         for place in std::mem::take(&mut self.empty) {
@@ -165,7 +165,7 @@ impl SseDetector {
 
     fn invalid_utf8(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         // What could not be decompressed is no text.
-        if view.frame.kind == Kind::Incomplete && facts.coding_error.is_some() {
+        if view.frame.kind == FrameKind::Incomplete && facts.coding_error.is_some() {
             return;
         }
         // Of binary messages only the payload is text.
@@ -182,11 +182,11 @@ impl SseDetector {
         self.invalid += here;
         let at = from + error.valid_up_to();
         // A cut at the very end of the body is the cut's fault.
-        if view.frame.kind == Kind::Incomplete && error.error_len().is_none() {
+        if view.frame.kind == FrameKind::Incomplete && error.error_len().is_none() {
             return;
         }
         // What follows the end belongs to nothing (`bytes-after-end`).
-        if view.frame.kind == Kind::Incomplete
+        if view.frame.kind == FrameKind::Incomplete
             && (facts.answer().sentinel.is_some() || facts.answer().terminal.is_some())
         {
             return;
@@ -220,7 +220,7 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
     } else if allowed(facts, view) {
         // Text may have as many lines as it likes.
     } else if view.json_error.is_some() {
-        let payload = |l: &Line<'_>| {
+        let payload = |l: &SseLine<'_>| {
             l.name == b"data" && (l.value.starts_with(b"{") || l.value.starts_with(b"[DONE]"))
         };
         let lines = block(view).lines().filter(payload).count();
@@ -279,7 +279,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
     let kind = facts.sse().map_or(TrailingKind::None, |s| s.trailing.kind);
     let left = matches!(kind, TrailingKind::Fields | TrailingKind::PartialLine);
-    if !left || frame.kind != Kind::Incomplete || ours(facts) || facts.coding_error.is_some() {
+    if !left || frame.kind != FrameKind::Incomplete || ours(facts) || facts.coding_error.is_some() {
         return;
     }
     // After the end it belongs to nothing (`bytes-after-end`); reported already, it needs no second name.
@@ -295,12 +295,12 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
-    let block = Block::of(&frame, facts.body());
+    let block = SseBlock::of(&frame, facts.body());
     let lines = block.lines().filter(|l| l.name == b"data").count();
     let data = block.data();
     let last = data.rsplit('\n').next().unwrap_or_default();
     let complete = last.starts_with("[DONE]") || Tape::new().parse(last).is_ok();
-    let events = facts.frames().iter().any(|f| f.kind == Kind::Event);
+    let events = facts.frames().iter().any(|f| f.kind == FrameKind::Event);
     if cut(facts) {
         let (into, inside) = (text::count(frame.len, "byte"), tail::place_of(facts, &frame));
         let message = format!("Truncated inside frame {index}, {into} into it, {inside}");

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::page::begins_page;
 use super::{Code, Findings, Place, Severity, cut, gemini, ours, refused};
 use crate::dialect::{self, DecodeEvent, Payload};
-use crate::frame::sse::Block;
-use crate::frame::{Frame, Framing, Kind};
+use crate::frame::sse::SseBlock;
+use crate::frame::{Frame, FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
@@ -33,7 +33,7 @@ fn ends_in_character(bytes: &[u8]) -> bool {
 fn in_block(frame: &Frame, body: &[u8]) -> String {
     let bytes = frame.bytes(body);
     let line = bytes.rsplit(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
-    let block = Block::of(frame, body);
+    let block = SseBlock::of(frame, body);
     let has = |name: &[u8]| block.lines().any(|l| l.name == name);
     if line.is_empty() {
         return match (has(b"event"), has(b"data")) {
@@ -77,11 +77,11 @@ fn in_value(data: &[u8]) -> String {
 /// What an event would have said that was never dispatched: whether it ends the stream, and the error
 /// that it is.
 pub(super) fn unfinished_event(facts: &Facts, frame: &Frame) -> (bool, Option<String>) {
-    let block = Block::of(frame, facts.body());
+    let block = SseBlock::of(frame, facts.body());
     let (event, data) = (block.event(), block.data());
     let mut tape = Tape::new();
     let _ = tape.parse(&data);
-    let (kind, json) = (Kind::Event, tape.root(&data));
+    let (kind, json) = (FrameKind::Event, tape.root(&data));
     let payload = Payload { kind, event: &event, data: &data, json, id: None };
     let mut decoder = facts.dialect().map_or_else(dialect::unknown, |d| d.decoder());
     let (mut ends, mut error) = (false, None);
@@ -116,7 +116,7 @@ pub(super) fn line(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
-    if frame.kind != Kind::Incomplete || facts.coding_error.is_some() {
+    if frame.kind != FrameKind::Incomplete || facts.coding_error.is_some() {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };

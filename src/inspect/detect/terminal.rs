@@ -3,7 +3,7 @@
 use super::end::{is_silent, is_whole, lost_frames};
 use super::{Code, Detector, Findings, Place, Severity, anthropic, cut, ours, refused, tail};
 use crate::dialect::Channel;
-use crate::frame::{Framing, Kind};
+use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::text;
 
@@ -69,7 +69,7 @@ impl Detector for TerminalDetector {
 /// Whether the terminal event is the last one and has no blank line: it is lost for clients, and
 /// reported as that.
 fn in_tail(facts: &Facts) -> bool {
-    let Some(last) = facts.frames().last().filter(|f| f.kind == Kind::Incomplete) else {
+    let Some(last) = facts.frames().last().filter(|f| f.kind == FrameKind::Incomplete) else {
         return false;
     };
     facts.framing() == Some(Framing::Sse) && tail::unfinished_event(facts, &last).0
@@ -78,7 +78,7 @@ fn in_tail(facts: &Facts) -> bool {
 /// Whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.
 fn can_be_resumed(facts: &Facts) -> bool {
     let Some(sse) = facts.sse() else { return false };
-    let events = facts.frames().iter().filter(|f| f.kind == Kind::Event).count();
+    let events = facts.frames().iter().filter(|f| f.kind == FrameKind::Event).count();
     match sse.final_id() {
         "" => false,
         "0" => events < 2,

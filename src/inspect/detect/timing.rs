@@ -1,7 +1,7 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
 use super::{Code, Detector, EachFrame, Findings, Look, Place, Severity, refused, tail};
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Micros, Timeout};
 use crate::text::{count, group};
@@ -107,7 +107,7 @@ impl Detector for TimingDetector {
         let Some(at) = findings.at else { return };
         if each.view().is_some_and(|view| view.keep_alive) {
             self.comments += 1;
-            if each.frame.kind == Kind::Comment {
+            if each.frame.kind == FrameKind::Comment {
                 self.first_comment = self.first_comment.or(Some(at));
             }
             return;
@@ -312,7 +312,7 @@ impl TimingDetector {
         } else if silence >= findings.options.stall || *cause == EndCause::Timeout(Timeout::Idle) {
             let after = match facts.frames().len() {
                 0 => "before the first frame".to_owned(),
-                n if facts.frames().at(n - 1).kind == Kind::Incomplete => {
+                n if facts.frames().at(n - 1).kind == FrameKind::Incomplete => {
                     let inside = tail::place_of(facts, &facts.frames().at(n - 1));
                     format!("in frame {} ({inside})", n - 1)
                 }

@@ -6,7 +6,7 @@ use super::super::curl::curl;
 use super::super::findings::see;
 use super::{KeyVariable, code, fence, prose, words};
 use crate::dialect::Channel;
-use crate::frame::{Frame, Kind};
+use crate::frame::{Frame, FrameKind};
 use crate::inspect::{Finding, Inspection, Severity};
 use crate::journal::{ExchangeId, Request};
 use crate::text::{self, Newlines, count, group, visible, visible_bytes};
@@ -256,7 +256,7 @@ fn frame_block(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let bytes = frame.bytes(i.body());
-    let room = if frame.kind == Kind::Body { FRAMES * FRAME } else { FRAME };
+    let room = if frame.kind == FrameKind::Body { FRAMES * FRAME } else { FRAME };
     let mut parts = vec![format!("frame {n} · {}", frame.kind.name())];
     parts.push(format!("byte {}", group(frame.offset)));
     parts.push(count(frame.len, "byte"));

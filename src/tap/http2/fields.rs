@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::hpack::Field;
+use super::hpack::HeaderField;
 use crate::journal::Headers;
 
 /// The fields as text, one a line and in order, those of HTTP/2 itself too. Control characters in them, which no
 /// client lets through, become `?`, and a user in `:authority` becomes `*`.
-pub(super) fn raw(all: &[Field]) -> Bytes {
+pub(super) fn raw(all: &[HeaderField]) -> Bytes {
     let mut out = Vec::new();
     for field in all {
         let from = out.len();
@@ -31,7 +31,7 @@ pub(super) fn raw(all: &[Field]) -> Bytes {
 }
 
 /// The fields without those of HTTP/2 itself.
-pub(super) fn headers(all: &[Field]) -> Headers {
+pub(super) fn headers(all: &[HeaderField]) -> Headers {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     all.iter()
         .filter(|field| !field.name.starts_with(b":"))
@@ -40,7 +40,7 @@ pub(super) fn headers(all: &[Field]) -> Headers {
 }
 
 /// The value of the first field of this name.
-pub(super) fn value(all: &[Field], name: &str) -> Option<String> {
+pub(super) fn value(all: &[HeaderField], name: &str) -> Option<String> {
     let field = all.iter().find(|field| field.name == name)?;
     Some(String::from_utf8_lossy(&field.value).into_owned())
 }

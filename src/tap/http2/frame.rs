@@ -96,7 +96,7 @@ impl HeaderBlock {
 
 /// What is found in a read, in order. Ranges are of the read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Http2Found {
     /// A frame begins that is no header block; its head is complete.
     Frame(FrameHead),
     /// More of what follows a head, or of the preface.
@@ -133,7 +133,7 @@ pub(super) enum FrameError {
 }
 
 #[derive(Debug)]
-enum State {
+enum FrameReaderState {
     /// So much of the preface was read.
     Preface(usize),
     /// Inside the head of a frame.
@@ -147,8 +147,8 @@ enum State {
 
 /// Reads one direction.
 #[derive(Debug)]
-pub(super) struct Reader {
-    state: State,
+pub(super) struct FrameReader {
+    state: FrameReaderState,
     head: [u8; 9],
     /// How much of the head was read.
     have: usize,
@@ -162,10 +162,10 @@ pub(super) struct Reader {
     needs_settings: bool,
 }
 
-impl Reader {
-    fn new(state: State) -> Self {
+impl FrameReader {
+    fn new(state: FrameReaderState) -> Self {
         Self {
-            needs_settings: matches!(state, State::Head),
+            needs_settings: matches!(state, FrameReaderState::Head),
             state,
             head: [0; 9],
             have: 0,
@@ -178,37 +178,37 @@ impl Reader {
 
     /// Reads what a client sends.
     pub(super) fn of_client() -> Self {
-        Self::new(State::Preface(0))
+        Self::new(FrameReaderState::Preface(0))
     }
 
     /// Reads what a server sends.
     pub(super) fn of_server() -> Self {
-        Self::new(State::Head)
+        Self::new(FrameReaderState::Head)
     }
 
     /// Whether a header block or the head of a frame is held back.
     pub(super) fn is_holding(&self) -> bool {
-        self.have > 0 && matches!(self.state, State::Head) || self.block.is_some()
+        self.have > 0 && matches!(self.state, FrameReaderState::Head) || self.block.is_some()
     }
 
     /// What is held back, when nothing more will come.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         let mut rest = self.block.take().map(|block| block.raw).unwrap_or_default();
-        if matches!(self.state, State::Head) {
+        if matches!(self.state, FrameReaderState::Head) {
             rest.extend_from_slice(&self.head[..self.have]);
         }
-        self.state = State::Lost;
+        self.state = FrameReaderState::Lost;
         rest
     }
 
     /// Takes in a read.
-    pub(super) fn feed(&mut self, bytes: &[u8], found: &mut impl FnMut(Found)) {
+    pub(super) fn feed(&mut self, bytes: &[u8], found: &mut impl FnMut(Http2Found)) {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             let used = match self.state {
-                State::Preface(n) => self.preface(n, rest, at, found),
-                State::Head => {
+                FrameReaderState::Preface(n) => self.preface(n, rest, at, found),
+                FrameReaderState::Head => {
                     let used = rest.len().min(self.head.len() - self.have);
                     self.head[self.have..self.have + used].copy_from_slice(&rest[..used]);
                     self.have += used;
@@ -217,10 +217,10 @@ impl Reader {
                     }
                     used
                 }
-                State::Payload => self.payload(rest, at, found),
-                State::Held => self.held(rest, found),
-                State::Lost => {
-                    found(Found::Rest(at..bytes.len()));
+                FrameReaderState::Payload => self.payload(rest, at, found),
+                FrameReaderState::Held => self.held(rest, found),
+                FrameReaderState::Lost => {
+                    found(Http2Found::Rest(at..bytes.len()));
                     rest.len()
                 }
             };
@@ -233,25 +233,25 @@ impl Reader {
         n: usize,
         rest: &[u8],
         at: usize,
-        found: &mut impl FnMut(Found),
+        found: &mut impl FnMut(Http2Found),
     ) -> usize {
         let want = &PREFACE[n..];
         let used = want.len().min(rest.len());
         if rest[..used] != want[..used] {
-            self.state = State::Lost;
-            found(Found::Lost(FrameError::Preface, Vec::new()));
+            self.state = FrameReaderState::Lost;
+            found(Http2Found::Lost(FrameError::Preface, Vec::new()));
             return 0;
         }
-        found(Found::Payload(at..at + used));
+        found(Http2Found::Payload(at..at + used));
         self.state = match n + used < PREFACE.len() {
-            true => State::Preface(n + used),
-            false => State::Head,
+            true => FrameReaderState::Preface(n + used),
+            false => FrameReaderState::Head,
         };
         used
     }
 
     /// The head of a frame is complete.
-    fn begin(&mut self, found: &mut impl FnMut(Found)) {
+    fn begin(&mut self, found: &mut impl FnMut(Http2Found)) {
         let head = FrameHead(self.head);
         (self.at, self.padding) = (0, 0);
         let (kind, stream) = (head.kind(), head.stream());
@@ -271,8 +271,8 @@ impl Reader {
             }
             (None, _) => {
                 self.have = 0;
-                self.state = State::Payload;
-                found(Found::Frame(head));
+                self.state = FrameReaderState::Payload;
+                found(Http2Found::Frame(head));
                 if head.len() == 0 {
                     self.end(head, found);
                 }
@@ -287,31 +287,31 @@ impl Reader {
             block.raw.extend_from_slice(&self.head);
         }
         self.have = 0;
-        self.state = State::Held;
+        self.state = FrameReaderState::Held;
         if head.len() == 0 {
             self.fragment(head, found);
         }
     }
 
-    fn payload(&mut self, rest: &[u8], at: usize, found: &mut impl FnMut(Found)) -> usize {
+    fn payload(&mut self, rest: &[u8], at: usize, found: &mut impl FnMut(Http2Found)) -> usize {
         let head = FrameHead(self.head);
         let used = rest.len().min(head.len() - self.at);
         let padded = head.kind() == DATA && head.has(PADDED);
         if padded && self.at == 0 {
             self.padding = usize::from(rest[0]);
             if self.padding >= head.len() {
-                self.state = State::Lost;
-                found(Found::Lost(FrameError::Padding, Vec::new()));
+                self.state = FrameReaderState::Lost;
+                found(Http2Found::Lost(FrameError::Padding, Vec::new()));
                 return 0;
             }
         }
-        found(Found::Payload(at..at + used));
+        found(Http2Found::Payload(at..at + used));
         if head.kind() == DATA {
             let from = self.at.max(usize::from(padded));
             let to = (self.at + used).min(head.len() - self.padding);
             if from < to {
                 let range = at + from - self.at..at + to - self.at;
-                found(Found::Data(head.stream(), range));
+                found(Http2Found::Data(head.stream(), range));
             }
         } else {
             let room = KEPT.saturating_sub(self.kept.len());
@@ -324,16 +324,16 @@ impl Reader {
         used
     }
 
-    fn end(&mut self, head: FrameHead, found: &mut impl FnMut(Found)) {
-        self.state = State::Head;
+    fn end(&mut self, head: FrameHead, found: &mut impl FnMut(Http2Found)) {
+        self.state = FrameReaderState::Head;
         let kept = std::mem::take(&mut self.kept);
         match head.kind() == DATA && head.has(PADDED) && head.len() == 0 {
             true => self.lose(FrameError::Padding, found),
-            false => found(Found::End(head, kept)),
+            false => found(Http2Found::End(head, kept)),
         }
     }
 
-    fn held(&mut self, rest: &[u8], found: &mut impl FnMut(Found)) -> usize {
+    fn held(&mut self, rest: &[u8], found: &mut impl FnMut(Http2Found)) -> usize {
         let head = FrameHead(self.head);
         let used = rest.len().min(head.len() - self.at);
         if let Some(block) = &mut self.block {
@@ -347,8 +347,8 @@ impl Reader {
     }
 
     /// A frame of a header block is complete.
-    fn fragment(&mut self, head: FrameHead, found: &mut impl FnMut(Found)) {
-        self.state = State::Head;
+    fn fragment(&mut self, head: FrameHead, found: &mut impl FnMut(Http2Found)) {
+        self.state = FrameReaderState::Head;
         let Some(mut block) = self.block.take() else { return };
         let from = block.raw.len() - head.len();
         match content(head, &block.raw[from..]) {
@@ -363,16 +363,16 @@ impl Reader {
             }
         }
         match head.has(END_HEADERS) {
-            true => found(Found::Block(block)),
+            true => found(Http2Found::Block(block)),
             false => self.block = Some(block),
         }
     }
 
     /// From here on nothing is understood.
-    fn lose(&mut self, why: FrameError, found: &mut impl FnMut(Found)) {
+    fn lose(&mut self, why: FrameError, found: &mut impl FnMut(Http2Found)) {
         let held = self.rest();
         self.have = 0;
-        found(Found::Lost(why, held));
+        found(Http2Found::Lost(why, held));
     }
 }
 

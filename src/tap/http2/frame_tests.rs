@@ -8,7 +8,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// What was found, with the pieces of one payload joined, and all that would be forwarded.
 fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
-    let mut reader = Reader::of_client();
+    let mut reader = FrameReader::of_client();
     let (mut reported, mut forwarded) = (Vec::new(), Vec::new());
     let mut data = Vec::new();
     let mut from = 0;
@@ -16,14 +16,16 @@ fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
         let read = &wire[from..to.max(from)];
         from = to.max(from);
         reader.feed(read, &mut |found| match found {
-            Found::Frame(head) => forwarded.extend_from_slice(&head.0),
-            Found::Payload(range) | Found::Rest(range) => forwarded.extend_from_slice(&read[range]),
-            Found::Data(_, range) => data.extend_from_slice(&read[range]),
-            Found::End(head, kept) => {
+            Http2Found::Frame(head) => forwarded.extend_from_slice(&head.0),
+            Http2Found::Payload(range) | Http2Found::Rest(range) => {
+                forwarded.extend_from_slice(&read[range])
+            }
+            Http2Found::Data(_, range) => data.extend_from_slice(&read[range]),
+            Http2Found::End(head, kept) => {
                 let data = String::from_utf8_lossy(&std::mem::take(&mut data)).into_owned();
                 reported.push(format!("{:?} {data} {kept:?}", head.0));
             }
-            Found::Block(block) => {
+            Http2Found::Block(block) => {
                 forwarded.extend_from_slice(&block.raw);
                 reported.push(format!(
                     "{} {:?} {:?} {}",
@@ -33,7 +35,7 @@ fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
                     block.ends_stream()
                 ));
             }
-            Found::Lost(why, held) => {
+            Http2Found::Lost(why, held) => {
                 forwarded.extend_from_slice(&held);
                 reported.push(why.to_string());
             }
@@ -116,11 +118,11 @@ fn what_breaks_the_rules_is_told_and_forwarded() {
 
 #[test]
 fn a_flood_of_continuations_is_bounded() {
-    let mut reader = Reader::of_server();
+    let mut reader = FrameReader::of_server();
     let mut lost = None;
-    let mut feed = |bytes: &[u8], reader: &mut Reader| {
+    let mut feed = |bytes: &[u8], reader: &mut FrameReader| {
         reader.feed(bytes, &mut |found| {
-            if let Found::Lost(why, held) = found {
+            if let Http2Found::Lost(why, held) = found {
                 lost = Some((why, held.len()));
             }
         });
@@ -134,9 +136,9 @@ fn a_flood_of_continuations_is_bounded() {
     assert!(why == FrameError::Long && held <= MAX_BLOCK + 9, "{why} {held}");
     // One frame that says that it is large is not waited for.
     let mut found = Vec::new();
-    let mut reader = Reader::of_client();
+    let mut reader = FrameReader::of_client();
     reader.feed(&[PREFACE, &FrameHead::new(1 << 23, HEADERS, 0, 1).0].concat(), &mut |f| {
         found.push(f)
     });
-    assert!(matches!(found.last(), Some(Found::Lost(FrameError::Long, _))));
+    assert!(matches!(found.last(), Some(Http2Found::Lost(FrameError::Long, _))));
 }

@@ -38,7 +38,7 @@ pub(super) enum BlockError {
 
 /// A header field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
+pub(super) struct HeaderField {
     pub(super) name: Bytes,
     pub(super) value: Bytes,
     /// It is a secret that no one in between may put into a table.
@@ -47,16 +47,16 @@ pub(super) struct Field {
 
 /// A header block.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Block {
+pub(super) struct DecodedBlock {
     /// The changes of the table's size at its beginning, as they were written.
     pub(super) sizes: Vec<u8>,
     /// The fields, in order.
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<HeaderField>,
 }
 
 /// The state of one direction.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(super) struct HpackDecoder {
     /// The newest entry first.
     table: VecDeque<(Bytes, Bytes)>,
     size: usize,
@@ -104,7 +104,7 @@ impl Input<'_> {
     }
 }
 
-impl Decoder {
+impl HpackDecoder {
     pub(super) fn new() -> Self {
         Self { table: VecDeque::new(), size: 0, most: 4096 }
     }
@@ -113,16 +113,16 @@ impl Decoder {
     ///
     /// # Errors
     /// It is damaged, or beyond the bounds.
-    pub(super) fn block(&mut self, bytes: &[u8]) -> Result<Block, BlockError> {
+    pub(super) fn block(&mut self, bytes: &[u8]) -> Result<DecodedBlock, BlockError> {
         let mut input = Input(bytes);
-        let mut block = Block::default();
+        let mut block = DecodedBlock::default();
         let (mut long, mut len) = (false, 0);
         while let Some(first) = input.0.first() {
             let before = input.0;
             let field = match first.leading_zeros() {
                 0 => {
                     let (name, value) = self.entry(input.number(7)?)?;
-                    Field { name, value, never_indexed: false }
+                    HeaderField { name, value, never_indexed: false }
                 }
                 1 => {
                     let field = self.literal(&mut input, 6, false)?;
@@ -156,12 +156,12 @@ impl Decoder {
         input: &mut Input<'_>,
         bits: u32,
         never_indexed: bool,
-    ) -> Result<Field, BlockError> {
+    ) -> Result<HeaderField, BlockError> {
         let name = match input.number(bits)? {
             0 => input.string()?,
             index => self.entry(index)?.0,
         };
-        Ok(Field { name, value: input.string()?, never_indexed })
+        Ok(HeaderField { name, value: input.string()?, never_indexed })
     }
 
     fn entry(&self, index: usize) -> Result<(Bytes, Bytes), BlockError> {
@@ -173,7 +173,7 @@ impl Decoder {
         self.table.get(nth - STATIC.len()).cloned().ok_or(BlockError::Index(index))
     }
 
-    fn insert(&mut self, field: &Field) {
+    fn insert(&mut self, field: &HeaderField) {
         self.size += field.name.len() + field.value.len() + OVERHEAD;
         self.table.push_front((field.name.clone(), field.value.clone()));
         self.evict();
@@ -198,7 +198,7 @@ impl Decoder {
 }
 
 /// Writes a field as a literal that no table takes in.
-pub(super) fn write(field: &Field, out: &mut Vec<u8>) {
+pub(super) fn write(field: &HeaderField, out: &mut Vec<u8>) {
     out.push(if field.never_indexed { 0x10 } else { 0 });
     for text in [&field.name, &field.value] {
         number(text.len(), 7, out);

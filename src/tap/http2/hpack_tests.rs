@@ -6,7 +6,7 @@ fn hex(text: &str) -> Vec<u8> {
     (0..digits.len()).step_by(2).map(byte).collect()
 }
 
-fn read(decoder: &mut Decoder, block: &[u8]) -> String {
+fn read(decoder: &mut HpackDecoder, block: &[u8]) -> String {
     let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
     let fields = decoder.block(block).unwrap().fields;
     fields.iter().map(|f| format!("{}={}\n", text(&f.name), text(&f.value))).collect()
@@ -15,7 +15,7 @@ fn read(decoder: &mut Decoder, block: &[u8]) -> String {
 #[test]
 fn the_standards_examples_are_read() {
     // Requests with Huffman codes (RFC 7541, C.4).
-    let mut decoder = Decoder::new();
+    let mut decoder = HpackDecoder::new();
     let first = read(&mut decoder, &hex("8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff"));
     assert_eq!(first, ":method=GET\n:scheme=http\n:path=/\n:authority=www.example.com\n");
     let second = read(&mut decoder, &hex("8286 84be 5886 a8eb 1064 9cbf"));
@@ -27,7 +27,7 @@ fn the_standards_examples_are_read() {
     );
     assert_eq!(decoder.size, 164);
     // Responses with evictions (C.6): a table of 256 bytes.
-    let mut decoder = Decoder::new();
+    let mut decoder = HpackDecoder::new();
     decoder.resize(256).unwrap();
     read(
         &mut decoder,
@@ -56,7 +56,7 @@ fn the_standards_examples_are_read() {
 
 #[test]
 fn what_is_written_is_read_and_enters_no_table() {
-    let field = |name: &'static str, value: &'static str, never_indexed| Field {
+    let field = |name: &'static str, value: &'static str, never_indexed| HeaderField {
         name: name.into(),
         value: value.into(),
         never_indexed,
@@ -72,18 +72,18 @@ fn what_is_written_is_read_and_enters_no_table() {
     for field in &fields {
         write(field, &mut coded);
     }
-    let mut decoder = Decoder::new();
+    let mut decoder = HpackDecoder::new();
     let block = decoder.block(&coded).unwrap();
     assert_eq!((block.fields, decoder.table.len()), (fields, 0));
 }
 
 #[test]
 fn changes_of_the_tables_size_are_kept_as_they_are() {
-    let mut decoder = Decoder::new();
+    let mut decoder = HpackDecoder::new();
     read(&mut decoder, &hex("4001 6101 62"));
     let block = decoder.block(&hex("20 3fe1 1f be82")).unwrap_err();
     assert_eq!(block, BlockError::Index(62));
-    let mut decoder = Decoder::new();
+    let mut decoder = HpackDecoder::new();
     let block = decoder.block(&hex("20 3fe1 1f 82")).unwrap();
     assert_eq!((block.sizes, decoder.most), (hex("20 3fe1 1f"), 4096));
     for (wrong, why) in [
@@ -97,14 +97,15 @@ fn changes_of_the_tables_size_are_kept_as_they_are() {
         ("ff", BlockError::Short),
         ("40 81 00 00", BlockError::Huffman),
     ] {
-        assert_eq!(Decoder::new().block(&hex(wrong)), Err(why), "{wrong}");
+        assert_eq!(HpackDecoder::new().block(&hex(wrong)), Err(why), "{wrong}");
     }
 }
 
 #[test]
 fn a_block_that_names_one_large_entry_again_and_again_is_bounded() {
-    let mut decoder = Decoder::new();
-    let large = Field { name: "n".into(), value: vec![b'v'; 4000].into(), never_indexed: false };
+    let mut decoder = HpackDecoder::new();
+    let large =
+        HeaderField { name: "n".into(), value: vec![b'v'; 4000].into(), never_indexed: false };
     let mut coded = Vec::new();
     write(&large, &mut coded);
     coded[0] = 0x40;
@@ -123,7 +124,7 @@ fn another_implementation_reads_the_same() {
         (any::<bool>(), text(), text()).prop_map(|(index, name, value)| {
             let mut out = Vec::new();
             write(
-                &Field { name: name.into(), value: value.into(), never_indexed: !index },
+                &HeaderField { name: name.into(), value: value.into(), never_indexed: !index },
                 &mut out,
             );
             if index {
@@ -141,7 +142,7 @@ fn another_implementation_reads_the_same() {
     ];
     let blocks = prop::collection::vec(prop::collection::vec(step, 0..12), 1..5);
     proptest!(ProptestConfig { failure_persistence: None, ..Default::default() }, |(blocks in blocks)| {
-        let (mut ours, mut theirs) = (Decoder::new(), loona_hpack::Decoder::new());
+        let (mut ours, mut theirs) = (HpackDecoder::new(), loona_hpack::Decoder::new());
         for block in blocks {
             let block = block.concat();
             let read = ours.block(&block);

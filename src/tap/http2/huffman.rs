@@ -23,14 +23,14 @@ const LENGTHS: [u8; 257] = [
 
 /// The codes of one length: the first of them, how many there are, and where their symbols begin.
 #[derive(Clone, Copy)]
-struct Row {
+struct LengthCodes {
     first: u32,
     count: u32,
     at: u32,
 }
 
 const SYMBOLS: [u16; 257] = symbols();
-const ROWS: [Row; LONGEST + 1] = rows();
+const ROWS: [LengthCodes; LONGEST + 1] = rows();
 
 /// All symbols by the length of their codes.
 const fn symbols() -> [u16; 257] {
@@ -50,8 +50,8 @@ const fn symbols() -> [u16; 257] {
     out
 }
 
-const fn rows() -> [Row; LONGEST + 1] {
-    let mut out = [Row { first: 0, count: 0, at: 0 }; LONGEST + 1];
+const fn rows() -> [LengthCodes; LONGEST + 1] {
+    let mut out = [LengthCodes { first: 0, count: 0, at: 0 }; LONGEST + 1];
     let (mut code, mut at, mut length) = (0, 0, 1);
     while length <= LONGEST {
         code <<= 1;
@@ -60,7 +60,7 @@ const fn rows() -> [Row; LONGEST + 1] {
             count += (LENGTHS[symbol] as usize == length) as u32;
             symbol += 1;
         }
-        out[length] = Row { first: code, count, at };
+        out[length] = LengthCodes { first: code, count, at };
         code += count;
         at += count;
         length += 1;

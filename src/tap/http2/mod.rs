@@ -14,7 +14,7 @@ mod streams;
 
 use std::sync::Arc;
 
-pub(super) use requests::Seen;
+pub(super) use requests::StreamPart;
 pub(super) use streams::Streams;
 
 use super::route::Upstream;
@@ -22,18 +22,18 @@ use crate::journal::{ExchangeId, Micros};
 
 /// What the pump hands to the observer.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum Http2Event {
     /// The connection speaks HTTP/2.
     Begin,
     /// A request begins; `url` is where it goes to.
-    Stream(Box<Stream>),
+    Stream(Box<StreamStart>),
     /// More of the requests.
-    Seen(Seen),
+    Seen(StreamPart),
 }
 
 /// A request that begins.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct StreamStart {
     pub(super) stream: u32,
     pub(super) x: ExchangeId,
     pub(super) method: String,

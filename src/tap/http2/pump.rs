@@ -8,16 +8,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::Shared;
-use super::super::client::{self, Client};
+use super::super::client::{self, ClientSocket};
 use super::super::connection::Connection;
 use super::super::event::{ConnectionId, EventKind};
 use super::super::pump::{self, Down, READ, Times, Up};
-use super::super::request::{self, Line};
+use super::super::request::{self, RequestLine};
 use super::super::route::{Route, Upstream};
 use super::frame::{self, FrameHead};
-use super::hpack::{self, Field};
-use super::requests::{self, Asked, Choice, MOST_REFUSED, Requests, Seen, Target};
-use super::{Part, Stream};
+use super::hpack::{self, HeaderField};
+use super::requests::{
+    self, Http2Requests, MOST_REFUSED, RequestChoice, RequestStart, RequestTarget, StreamPart,
+};
+use super::{Http2Event, StreamStart};
 use crate::journal::Micros;
 use crate::transport::link::{Link, reset};
 
@@ -44,9 +46,9 @@ struct Half<'a> {
 
 impl Connection {
     /// Serves a client that has begun with HTTP/2, to its end.
-    pub(in crate::tap) async fn http2(&mut self, mut client: Client) {
-        self.tell(EventKind::Http2(Part::Begin));
-        let mut requests = Requests::new(self.decrypted.is_none());
+    pub(in crate::tap) async fn http2(&mut self, mut client: ClientSocket) {
+        self.tell(EventKind::Http2(Http2Event::Begin));
+        let mut requests = Http2Requests::new(self.decrypted.is_none());
         let upstream = self.decrypted.clone().or_else(|| self.shared.routes.sole().map(Arc::clone));
         let (aside, asides) = unbounded_channel();
         let began = self.began.unwrap_or_default();
@@ -73,11 +75,11 @@ impl Connection {
             return reset(client::socket(&client));
         };
         let ends = match &mut client {
-            Client::Left(client) => {
+            ClientSocket::Left(client) => {
                 let (from, to) = client.split();
                 half.pump(requests, (from, to), &mut link, out, asides).await
             }
-            client @ Client::Right(_) => {
+            client @ ClientSocket::Right(_) => {
                 let halves = tokio::io::split(client);
                 half.pump(requests, halves, &mut link, out, asides).await
             }
@@ -88,7 +90,7 @@ impl Connection {
 
 impl Half<'_> {
     /// Takes in a read of the client; what is forwarded of it is added to `out`.
-    fn take(&mut self, requests: &mut Requests, at: Micros, bytes: &[u8], out: &mut Vec<u8>) {
+    fn take(&mut self, requests: &mut Http2Requests, at: Micros, bytes: &[u8], out: &mut Vec<u8>) {
         if !requests.is_holding() {
             self.began = at;
         }
@@ -99,8 +101,8 @@ impl Half<'_> {
     /// Waits until it is known where the connection leads to; `None` where it leads nowhere.
     async fn leads_to(
         &mut self,
-        client: &mut Client,
-        requests: &mut Requests,
+        client: &mut ClientSocket,
+        requests: &mut Http2Requests,
         out: &mut Vec<u8>,
     ) -> Option<Arc<Upstream>> {
         let usual = self.usual();
@@ -140,7 +142,7 @@ impl Half<'_> {
 
     async fn pump(
         &mut self,
-        requests: Requests,
+        requests: Http2Requests,
         (from_client, to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
         link: &mut Link,
         lead: Vec<u8>,
@@ -151,15 +153,15 @@ impl Half<'_> {
         let (from_link, to_link) = tokio::io::split(link);
         let reset = Cell::new(false);
         let down = down(&shared, id, from_link, to_client, (times, &reset), asides);
-        let to = pump::Upstream { to: to_link, reset: &reset };
+        let to = pump::UpstreamWriter { to: to_link, reset: &reset };
         pump::both(self.up(requests, from_client, to, lead), down).await
     }
 
     async fn up(
         &mut self,
-        mut requests: Requests,
+        mut requests: Http2Requests,
         mut from: impl AsyncRead + Unpin,
-        mut to: pump::Upstream<'_, impl AsyncWrite + Unpin>,
+        mut to: pump::UpstreamWriter<'_, impl AsyncWrite + Unpin>,
         lead: Vec<u8>,
     ) -> Up {
         let mut out = lead;
@@ -191,7 +193,7 @@ impl Half<'_> {
     }
 
     /// Answers a stream that leads nowhere.
-    fn refuse(&mut self, asked: &Asked) {
+    fn refuse(&mut self, asked: &RequestStart) {
         self.refused += 1;
         self.first_refused.get_or_insert(asked.stream);
         let mut answer = head(asked.stream, &[(":status", "421")], frame::END_STREAM);
@@ -209,19 +211,19 @@ impl Half<'_> {
     }
 
     /// Where a request leads to.
-    fn route(&self, asked: &Asked) -> Option<Route> {
+    fn route(&self, asked: &RequestStart) -> Option<Route> {
         match &asked.path {
             Some(path) => {
                 let (method, target) = (asked.method.clone(), path.clone());
-                self.connection.route(&Line { method, target, raw: Vec::new() })
+                self.connection.route(&RequestLine { method, target, raw: Vec::new() })
             }
             None => Some(Route { upstream: self.usual()?, target: String::new() }),
         }
     }
 }
 
-impl requests::Client for Half<'_> {
-    fn choose(&mut self, asked: &Asked) -> Choice {
+impl requests::RequestHandler for Half<'_> {
+    fn choose(&mut self, asked: &RequestStart) -> RequestChoice {
         let what = || {
             let path = asked.path.as_deref().unwrap_or_default();
             request::shown(&asked.method, path)
@@ -245,13 +247,13 @@ impl requests::Client for Half<'_> {
                 };
                 self.connection.tell(EventKind::Trouble(why));
                 self.refuse(asked);
-                return Choice::Refuse;
+                return RequestChoice::Refuse;
             }
         };
         let Route { upstream, target } = route;
         self.upstream.get_or_insert_with(|| Arc::clone(&upstream));
         self.has_begun = true;
-        let stream = Stream {
+        let stream = StreamStart {
             stream: asked.stream,
             x: self.connection.shared.number(&upstream),
             method: asked.method.clone(),
@@ -259,30 +261,30 @@ impl requests::Client for Half<'_> {
             upstream: Arc::clone(&upstream),
             began: self.began,
         };
-        self.connection.tell_at(self.at, EventKind::Http2(Part::Stream(Box::new(stream))));
+        self.connection.tell_at(self.at, EventKind::Http2(Http2Event::Stream(Box::new(stream))));
         if self.connection.decrypted.is_some() {
-            return Choice::AsItIs;
+            return RequestChoice::AsItIs;
         }
-        Choice::To(Target {
+        RequestChoice::To(RequestTarget {
             authority: upstream.origin.authority(),
             scheme: if upstream.origin.tls { "https" } else { "http" },
             path: asked.path.as_ref().map(|_| target),
         })
     }
 
-    fn seen(&mut self, seen: Seen) {
+    fn seen(&mut self, seen: StreamPart) {
         match seen {
-            Seen::Refused(len) => {
+            StreamPart::Refused(len) => {
                 let mut update = FrameHead::new(4, frame::WINDOW_UPDATE, 0, 0).0.to_vec();
                 update.extend_from_slice(&len.to_be_bytes());
                 let _ = self.aside.send(update);
             }
-            Seen::Lost(why) if !self.has_begun && self.usual().is_some() => {
+            StreamPart::Lost(why) if !self.has_begun && self.usual().is_some() => {
                 if let Some(upstream) = self.usual() {
                     self.connection.unread(&upstream, why);
                 }
             }
-            seen => self.connection.tell_at(self.at, EventKind::Http2(Part::Seen(seen))),
+            seen => self.connection.tell_at(self.at, EventKind::Http2(Http2Event::Seen(seen))),
         }
     }
 }
@@ -292,7 +294,7 @@ fn head(stream: u32, all: &[(&'static str, &'static str)], flags: u8) -> Vec<u8>
     let mut coded = Vec::new();
     for (name, value) in all {
         let (name, value) = (name.as_bytes().into(), value.as_bytes().into());
-        hpack::write(&Field { name, value, never_indexed: false }, &mut coded);
+        hpack::write(&HeaderField { name, value, never_indexed: false }, &mut coded);
     }
     let flags = flags | frame::END_HEADERS;
     let mut out = FrameHead::new(coded.len(), frame::HEADERS, flags, stream).0.to_vec();
@@ -317,7 +319,7 @@ fn nowhere(stream: u32) -> Vec<u8> {
 
 /// Where something can be said between the frames of a server.
 #[derive(Default)]
-struct Gaps {
+struct FrameGaps {
     head: [u8; 9],
     have: usize,
     /// What is left of the payload.
@@ -326,7 +328,7 @@ struct Gaps {
     is_open: bool,
 }
 
-impl Gaps {
+impl FrameGaps {
     fn is_here(&self) -> bool {
         self.is_open && self.have == 0 && self.left == 0
     }
@@ -368,7 +370,7 @@ async fn down(
     mut asides: UnboundedReceiver<Vec<u8>>,
 ) -> Down {
     let mut buffer = vec![0; READ];
-    let mut gaps = Gaps::default();
+    let mut gaps = FrameGaps::default();
     loop {
         shared.room().await;
         let read = tokio::select! {
@@ -430,14 +432,14 @@ mod tests {
         ]
         .concat();
         let expected = [15, 47, 56, 85];
-        let mut one = Gaps::default();
+        let mut one = FrameGaps::default();
         assert!(!one.is_here());
         let found: Vec<_> =
             (0..wire.len()).filter(|i| one.feed(&wire[*i..=*i]).is_some()).map(|i| i + 1).collect();
         assert_eq!(found, expected);
         for (i, end) in expected.iter().enumerate() {
             let next = expected.get(i + 1).map_or(wire.len(), |n| n - 1).max(*end);
-            assert_eq!(Gaps::default().feed(&wire[..next]), Some(expected[..=i][i]), "{next}");
+            assert_eq!(FrameGaps::default().feed(&wire[..next]), Some(expected[..=i][i]), "{next}");
         }
     }
 }

@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::fields;
-use super::frame::{self, Found, FrameHead, HeaderBlock, Reader};
-use super::hpack::{self, Decoder, Field};
+use super::frame::{self, FrameHead, FrameReader, HeaderBlock, Http2Found};
+use super::hpack::{self, HeaderField, HpackDecoder};
 use crate::journal::Headers;
 
 /// The largest frame that every server takes.
@@ -21,7 +21,7 @@ pub(super) const MOST_REFUSED: usize = 1000;
 
 /// A request that begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct RequestStart {
     pub(super) stream: u32,
     pub(super) method: String,
     /// `:path`, where there is one.
@@ -32,7 +32,7 @@ pub(super) struct Asked {
 
 /// Where a request goes, as its fields say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct RequestTarget {
     pub(super) authority: String,
     pub(super) scheme: &'static str,
     pub(super) path: Option<String>,
@@ -40,18 +40,18 @@ pub(super) struct Target {
 
 /// What is done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(super) enum RequestChoice {
     /// It is forwarded as it is.
     AsItIs,
     /// It is forwarded to somewhere else than the client says.
-    To(Target),
+    To(RequestTarget),
     /// It is not forwarded.
     Refuse,
 }
 
 /// What is known of the requests, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::tap) enum Seen {
+pub(in crate::tap) enum StreamPart {
     /// The head of the request that was asked about last: as the client sent it, and its fields as they were
     /// forwarded.
     Head(u32, Bytes, Headers),
@@ -68,23 +68,23 @@ pub(in crate::tap) enum Seen {
 }
 
 /// Whoever has to know about the requests.
-pub(super) trait Client {
+pub(super) trait RequestHandler {
     /// Says what becomes of a request.
-    fn choose(&mut self, asked: &Asked) -> Choice;
+    fn choose(&mut self, asked: &RequestStart) -> RequestChoice;
     /// Takes in what was seen.
-    fn seen(&mut self, seen: Seen);
+    fn seen(&mut self, seen: StreamPart);
 }
 
 /// Reads the requests of a connection.
 #[derive(Debug)]
-pub(super) struct Requests {
-    reader: Reader,
-    state: State,
+pub(super) struct Http2Requests {
+    reader: FrameReader,
+    state: RequestsState,
 }
 
 #[derive(Debug)]
-struct State {
-    decoder: Decoder,
+struct RequestsState {
+    decoder: HpackDecoder,
     /// Header blocks are written anew.
     rewrites: bool,
     /// Nothing is understood any more.
@@ -99,11 +99,11 @@ struct State {
     passes: bool,
 }
 
-impl Requests {
+impl Http2Requests {
     /// Reads a connection; its header blocks may be changed where it `rewrites` them.
     pub(super) fn new(rewrites: bool) -> Self {
-        let state = State {
-            decoder: Decoder::new(),
+        let state = RequestsState {
+            decoder: HpackDecoder::new(),
             rewrites,
             is_lost: false,
             newest: 0,
@@ -111,7 +111,7 @@ impl Requests {
             sizes: Vec::new(),
             passes: true,
         };
-        Self { reader: Reader::of_client(), state }
+        Self { reader: FrameReader::of_client(), state }
     }
 
     /// Whether no request has begun yet, and one may.
@@ -130,28 +130,33 @@ impl Requests {
     }
 
     /// Takes in a read; what is forwarded of it is added to `out`.
-    pub(super) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>, client: &mut impl Client) {
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        client: &mut impl RequestHandler,
+    ) {
         let state = &mut self.state;
         self.reader.feed(bytes, &mut |found| match found {
-            Found::Frame(head) => {
+            Http2Found::Frame(head) => {
                 state.passes = !state.refused.contains(&head.stream());
                 if state.passes {
                     out.extend_from_slice(&head.0);
                 }
             }
-            Found::Payload(range) | Found::Rest(range) => {
+            Http2Found::Payload(range) | Http2Found::Rest(range) => {
                 if state.passes {
                     out.extend_from_slice(&bytes[range]);
                 }
             }
-            Found::Data(stream, range) => {
+            Http2Found::Data(stream, range) => {
                 if state.passes && !state.is_lost {
-                    client.seen(Seen::Data(stream, Bytes::copy_from_slice(&bytes[range])));
+                    client.seen(StreamPart::Data(stream, Bytes::copy_from_slice(&bytes[range])));
                 }
             }
-            Found::End(head, kept) => state.end(head, &kept, client),
-            Found::Block(block) => state.block(&block, out, client),
-            Found::Lost(why, held) => {
+            Http2Found::End(head, kept) => state.end(head, &kept, client),
+            Http2Found::Block(block) => state.block(&block, out, client),
+            Http2Found::Lost(why, held) => {
                 state.passes = true;
                 out.extend_from_slice(&held);
                 state.lose(why.to_string(), client);
@@ -160,31 +165,31 @@ impl Requests {
     }
 }
 
-impl State {
-    fn lose(&mut self, why: String, client: &mut impl Client) {
+impl RequestsState {
+    fn lose(&mut self, why: String, client: &mut impl RequestHandler) {
         if !std::mem::replace(&mut self.is_lost, true) {
-            client.seen(Seen::Lost(why));
+            client.seen(StreamPart::Lost(why));
         }
     }
 
     /// A frame other than a header block is complete.
-    fn end(&mut self, head: FrameHead, kept: &[u8], client: &mut impl Client) {
+    fn end(&mut self, head: FrameHead, kept: &[u8], client: &mut impl RequestHandler) {
         let stream = head.stream();
         let is_reset = head.kind() == frame::RST_STREAM;
         let ends = head.kind() == frame::DATA && head.has(frame::END_STREAM);
         if !std::mem::replace(&mut self.passes, true) {
             if head.kind() == frame::DATA && head.len() > 0 {
-                client.seen(Seen::Refused(head.len() as u32));
+                client.seen(StreamPart::Refused(head.len() as u32));
             }
         } else if self.is_lost {
         } else if ends {
-            client.seen(Seen::End(stream));
+            client.seen(StreamPart::End(stream));
         } else if is_reset {
-            client.seen(Seen::Reset(stream, fields::number(kept)));
+            client.seen(StreamPart::Reset(stream, fields::number(kept)));
         }
     }
 
-    fn block(&mut self, block: &HeaderBlock, out: &mut Vec<u8>, client: &mut impl Client) {
+    fn block(&mut self, block: &HeaderBlock, out: &mut Vec<u8>, client: &mut impl RequestHandler) {
         if self.is_lost || block.is_promise() {
             return out.extend_from_slice(&block.raw);
         }
@@ -201,16 +206,16 @@ impl State {
                 self.newest = stream;
                 Some(client.choose(&asked(block, &read.fields)))
             }
-            false if self.refused.contains(&stream) => Some(Choice::Refuse),
+            false if self.refused.contains(&stream) => Some(RequestChoice::Refuse),
             false => None,
         };
-        if choice == Some(Choice::Refuse) && self.rewrites {
+        if choice == Some(RequestChoice::Refuse) && self.rewrites {
             self.sizes.extend_from_slice(&read.sizes);
             self.refused.insert(stream);
             return;
         }
         let mut sent = read.fields.clone();
-        if let Some(Choice::To(target)) = &choice {
+        if let Some(RequestChoice::To(target)) = &choice {
             lead(&mut sent, target);
         }
         match self.rewrites {
@@ -222,17 +227,17 @@ impl State {
         }
         let raw = fields::raw(&read.fields);
         client.seen(match choice.is_some() {
-            true => Seen::Head(stream, raw, fields::headers(&sent)),
-            false => Seen::Trailers(stream, raw),
+            true => StreamPart::Head(stream, raw, fields::headers(&sent)),
+            false => StreamPart::Trailers(stream, raw),
         });
         if ends {
-            client.seen(Seen::End(stream));
+            client.seen(StreamPart::End(stream));
         }
     }
 }
 
-fn asked(block: &HeaderBlock, all: &[Field]) -> Asked {
-    Asked {
+fn asked(block: &HeaderBlock, all: &[HeaderField]) -> RequestStart {
+    RequestStart {
         stream: block.stream(),
         is_complete: block.ends_stream(),
         method: fields::value(all, ":method").unwrap_or_default(),
@@ -241,7 +246,7 @@ fn asked(block: &HeaderBlock, all: &[Field]) -> Asked {
 }
 
 /// Changes where a request leads to.
-fn lead(all: &mut [Field], target: &Target) {
+fn lead(all: &mut [HeaderField], target: &RequestTarget) {
     for field in all {
         let value = match &field.name[..] {
             b":authority" | b"host" => &target.authority,
@@ -257,7 +262,7 @@ fn lead(all: &mut [Field], target: &Target) {
 }
 
 /// Writes a header block anew, in frames that every server takes.
-fn write(block: &HeaderBlock, sizes: &[u8], all: &[Field], out: &mut Vec<u8>) {
+fn write(block: &HeaderBlock, sizes: &[u8], all: &[HeaderField], out: &mut Vec<u8>) {
     let mut payload = block.priority.map_or_else(Vec::new, |priority| priority.to_vec());
     payload.extend_from_slice(sizes);
     for field in all {

@@ -4,24 +4,24 @@ use crate::tap::http2::frame::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEAD
 /// A client whose requests all lead to the same place, but for those under `/no`.
 #[derive(Default)]
 struct Watcher {
-    seen: Vec<Seen>,
-    asked: Vec<Asked>,
+    seen: Vec<StreamPart>,
+    asked: Vec<RequestStart>,
 }
 
-impl Client for Watcher {
-    fn choose(&mut self, asked: &Asked) -> Choice {
+impl RequestHandler for Watcher {
+    fn choose(&mut self, asked: &RequestStart) -> RequestChoice {
         self.asked.push(asked.clone());
         if asked.path.as_ref().is_some_and(|p| p.starts_with("/no")) {
-            return Choice::Refuse;
+            return RequestChoice::Refuse;
         }
-        Choice::To(Target {
+        RequestChoice::To(RequestTarget {
             authority: "up.example:8443".into(),
             scheme: "https",
             path: asked.path.as_ref().map(|p| format!("/v1{p}")),
         })
     }
 
-    fn seen(&mut self, seen: Seen) {
+    fn seen(&mut self, seen: StreamPart) {
         self.seen.push(seen);
     }
 }
@@ -36,7 +36,7 @@ fn indexed(fields: &[(&str, &str)]) -> Vec<u8> {
     for (name, value) in fields {
         let (name, value) = (name.to_string().into(), value.to_string().into());
         let at = out.len();
-        hpack::write(&Field { name, value, never_indexed: false }, &mut out);
+        hpack::write(&HeaderField { name, value, never_indexed: false }, &mut out);
         out[at] = 0x40;
     }
     out
@@ -48,11 +48,11 @@ fn get(path: &str) -> Vec<u8> {
 
 /// The frames that were forwarded, the header blocks read with one table.
 fn forwarded(wire: &[u8]) -> Vec<String> {
-    let mut reader = Reader::of_client();
-    let mut decoder = Decoder::new();
+    let mut reader = FrameReader::of_client();
+    let mut decoder = HpackDecoder::new();
     let mut reported = Vec::new();
     reader.feed(wire, &mut |found| match found {
-        Found::Block(block) => {
+        Http2Found::Block(block) => {
             let read = decoder.block(&block.coded).unwrap();
             let raw = String::from_utf8(fields::raw(&read.fields).to_vec()).unwrap();
             let raw = raw.trim_end().replace("\r\n", "|");
@@ -64,10 +64,10 @@ fn forwarded(wire: &[u8]) -> Vec<String> {
                 block.ends_stream()
             ));
         }
-        Found::End(head, _) => {
+        Http2Found::End(head, _) => {
             reported.push(format!("{} {} {}", head.stream(), head.kind(), head.len()))
         }
-        Found::Lost(why, _) => panic!("{why}"),
+        Http2Found::Lost(why, _) => panic!("{why}"),
         _ => {}
     });
     reported
@@ -105,7 +105,7 @@ fn only_where_a_request_leads_to_is_changed() {
     ]
     .concat();
     for size in [1, 7, 1000] {
-        let (mut requests, mut watcher) = (Requests::new(true), Watcher::default());
+        let (mut requests, mut watcher) = (Http2Requests::new(true), Watcher::default());
         let mut out = Vec::new();
         for piece in wire.chunks(size) {
             requests.feed(piece, &mut out, &mut watcher);
@@ -123,17 +123,17 @@ fn only_where_a_request_leads_to_is_changed() {
             ],
             "{size}"
         );
-        let Seen::Head(1, raw, _) = &watcher.seen[0] else { panic!("{:?}", watcher.seen) };
+        let StreamPart::Head(1, raw, _) = &watcher.seen[0] else { panic!("{:?}", watcher.seen) };
         assert_eq!(
             &raw[..],
             b":method: GET\r\n:scheme: http\r\n:path: /a\r\n:authority: tap\r\n\r\n"
         );
-        assert_eq!(watcher.seen[1], Seen::End(1));
-        assert!(matches!(watcher.seen.last(), Some(Seen::End(3))));
+        assert_eq!(watcher.seen[1], StreamPart::End(1));
+        assert!(matches!(watcher.seen.last(), Some(StreamPart::End(3))));
     }
     // Where nothing has to be changed nothing is.
     let mut out = Vec::new();
-    Requests::new(false).feed(&wire, &mut out, &mut Watcher::default());
+    Http2Requests::new(false).feed(&wire, &mut out, &mut Watcher::default());
     assert_eq!(out, wire);
 }
 
@@ -151,7 +151,7 @@ fn a_request_that_leads_nowhere_is_not_forwarded_and_the_tables_stay_equal() {
         &frame(frame::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]),
     ]
     .concat();
-    let (mut requests, mut watcher) = (Requests::new(true), Watcher::default());
+    let (mut requests, mut watcher) = (Http2Requests::new(true), Watcher::default());
     let mut out = Vec::new();
     requests.feed(&wire, &mut out, &mut watcher);
     let reported = forwarded(&out);
@@ -160,8 +160,8 @@ fn a_request_that_leads_nowhere_is_not_forwarded_and_the_tables_stay_equal() {
         reported[0].starts_with("3 :method: GET|") && reported[0].ends_with("[3f, e1, 1f] true")
     );
     assert_eq!(reported[1], "0 8 4");
-    assert_eq!(watcher.seen[..1], [Seen::Refused(6)]);
-    assert!(watcher.seen.contains(&Seen::Refused(4)));
+    assert_eq!(watcher.seen[..1], [StreamPart::Refused(6)]);
+    assert!(watcher.seen.contains(&StreamPart::Refused(4)));
 }
 
 #[test]
@@ -173,12 +173,12 @@ fn what_cannot_be_read_goes_on_and_is_reported_once() {
         &frame(DATA, END_STREAM, 3, b"x"),
     ]
     .concat();
-    let (mut requests, mut watcher) = (Requests::new(true), Watcher::default());
+    let (mut requests, mut watcher) = (Http2Requests::new(true), Watcher::default());
     let mut out = Vec::new();
     requests.feed(&wire, &mut out, &mut watcher);
     assert_eq!(out, wire);
     assert_eq!(watcher.seen.len(), 1);
-    assert!(matches!(&watcher.seen[0], Seen::Lost(_)) && watcher.asked.is_empty());
+    assert!(matches!(&watcher.seen[0], StreamPart::Lost(_)) && watcher.asked.is_empty());
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_long_block_is_written_in_frames_that_every_server_takes() {
     let mut wire = [PREFACE, &frame(HEADERS, 0, 1, &block[..100])].concat();
     wire.extend(frame(CONTINUATION, END_HEADERS, 1, &block[100..]));
     let mut out = Vec::new();
-    Requests::new(true).feed(&wire, &mut out, &mut Watcher::default());
+    Http2Requests::new(true).feed(&wire, &mut out, &mut Watcher::default());
     let mut at = PREFACE.len();
     let mut kinds = Vec::new();
     while at < out.len() {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::super::record::{Call, Recording};
+use super::super::record::{ExchangeRecorder, RecordedCall};
 use super::super::request;
 use super::fields;
-use super::frame::{self, Found, FrameHead, HeaderBlock, Reader};
-use super::hpack::{BlockError, Decoder, Field};
+use super::frame::{self, FrameHead, FrameReader, HeaderBlock, Http2Found};
+use super::hpack::{BlockError, HeaderField, HpackDecoder};
 use super::requests;
 use crate::journal::{EndCause, Entry, ExchangeId, Micros};
 use crate::transport::http1::head;
@@ -21,7 +21,7 @@ const MOST: usize = 4096;
 
 /// How far a response is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+enum ResponseProgress {
     Waiting,
     /// Its headers were read.
     Body,
@@ -32,10 +32,10 @@ enum Answer {
 }
 
 /// A stream under way.
-struct Stream {
-    recording: Recording,
+struct OpenStream {
+    recording: ExchangeRecorder,
     is_head: bool,
-    answer: Answer,
+    answer: ResponseProgress,
     /// The length that its headers announce, and what was received.
     length: Option<u64>,
     received: u64,
@@ -45,9 +45,9 @@ struct Stream {
 
 /// The streams of a connection.
 pub(in crate::tap) struct Streams {
-    reader: Reader,
-    decoder: Decoder,
-    open: BTreeMap<u32, Stream>,
+    reader: FrameReader,
+    decoder: HpackDecoder,
+    open: BTreeMap<u32, OpenStream>,
     /// How the connection was made, until a stream has it.
     dialed: Option<Dialed>,
     /// The server said that it closes the connection.
@@ -59,14 +59,14 @@ pub(in crate::tap) struct Streams {
     /// What went wrong outside of all exchanges, each once.
     troubles: Vec<String>,
     reported: [bool; 2],
-    found: Vec<Found>,
+    found: Vec<Http2Found>,
 }
 
 impl Streams {
     pub(in crate::tap) fn new() -> Self {
         Self {
-            reader: Reader::of_server(),
-            decoder: Decoder::new(),
+            reader: FrameReader::of_server(),
+            decoder: HpackDecoder::new(),
             open: BTreeMap::new(),
             dialed: None,
             goaway: None,
@@ -95,7 +95,7 @@ impl Streams {
         &mut self,
         (stream, x): (u32, ExchangeId),
         began: Micros,
-        call: Call<'_>,
+        call: RecordedCall<'_>,
         out: &mut impl FnMut(Entry),
     ) {
         if self.open.len() >= MOST {
@@ -103,12 +103,13 @@ impl Streams {
             return self.report(0, text);
         }
         let is_head = call.method == "HEAD";
-        let mut recording = Recording::new(x, began, call);
+        let mut recording = ExchangeRecorder::new(x, began, call);
         if let Some(dialed) = self.dialed.take() {
             recording.dialed(dialed, out);
         }
-        let answer = Answer::Waiting;
-        let stream_of = Stream { recording, is_head, answer, length: None, received: 0, read: 0 };
+        let answer = ResponseProgress::Waiting;
+        let stream_of =
+            OpenStream { recording, is_head, answer, length: None, received: 0, read: 0 };
         self.open.insert(stream, stream_of);
     }
 
@@ -116,28 +117,30 @@ impl Streams {
     pub(in crate::tap) fn client(
         &mut self,
         at: Micros,
-        seen: requests::Seen,
+        seen: requests::StreamPart,
         out: &mut impl FnMut(Entry),
     ) {
         let (stream, seen) = match seen {
-            requests::Seen::Head(stream, raw, headers) => {
-                (stream, request::Seen::Head { raw, headers })
+            requests::StreamPart::Head(stream, raw, headers) => {
+                (stream, request::RequestPart::Head { raw, headers })
             }
-            requests::Seen::Data(stream, bytes) => (stream, request::Seen::Data(bytes)),
-            requests::Seen::Trailers(stream, raw) => {
-                (stream, request::Seen::Trailers(raw.to_vec()))
+            requests::StreamPart::Data(stream, bytes) => {
+                (stream, request::RequestPart::Data(bytes))
             }
-            requests::Seen::End(stream) => (stream, request::Seen::End),
-            requests::Seen::Reset(stream, code) => {
+            requests::StreamPart::Trailers(stream, raw) => {
+                (stream, request::RequestPart::Trailers(raw.to_vec()))
+            }
+            requests::StreamPart::End(stream) => (stream, request::RequestPart::End),
+            requests::StreamPart::Reset(stream, code) => {
                 let why = format!("the client reset the stream ({})", fields::error(code));
                 return self.finish(at, stream, EndCause::Cancelled, &why, out);
             }
-            requests::Seen::Lost(why) => return self.client_is_lost(at, &why, out),
-            requests::Seen::Refused(_) => return,
+            requests::StreamPart::Lost(why) => return self.client_is_lost(at, &why, out),
+            requests::StreamPart::Refused(_) => return,
         };
         if let Some(of) = self.open.get_mut(&stream) {
             of.recording.request(at, seen, out);
-            if of.answer == Answer::Over && of.recording.has_request() {
+            if of.answer == ResponseProgress::Over && of.recording.has_request() {
                 self.open.remove(&stream);
             }
         }
@@ -146,10 +149,11 @@ impl Streams {
     fn client_is_lost(&mut self, at: Micros, why: &str, out: &mut impl FnMut(Entry)) {
         let mut known = false;
         for of in self.open.values_mut().filter(|of| !of.recording.has_request()) {
-            of.recording.request(at, request::Seen::Lost(why.to_owned()), out);
+            of.recording.request(at, request::RequestPart::Lost(why.to_owned()), out);
             known = true;
         }
-        self.open.retain(|_, of| of.answer != Answer::Over || !of.recording.has_request());
+        self.open
+            .retain(|_, of| of.answer != ResponseProgress::Over || !of.recording.has_request());
         if !known {
             self.troubles.push(format!("HTTP/2: {why}; further requests are forwarded unread"));
         }
@@ -177,7 +181,7 @@ impl Streams {
         self.dialed(dialed, out);
         for of in self.open.values_mut() {
             of.recording.no_link(at, no.clone(), out);
-            of.answer = Answer::Over;
+            of.answer = ResponseProgress::Over;
         }
     }
 
@@ -194,29 +198,29 @@ impl Streams {
         self.reader.feed(bytes, &mut |found| all.push(found));
         for found in all.drain(..) {
             match found {
-                Found::Data(stream, range) => {
+                Http2Found::Data(stream, range) => {
                     if let Some(of) = self.touch(stream, stamped) {
                         of.received += range.len() as u64;
-                        if of.answer == Answer::Body {
+                        if of.answer == ResponseProgress::Body {
                             of.recording.body(at, bytes.slice(range), out);
                         }
                     }
                 }
-                Found::Block(block) => self.block(at, &block, stamped, out),
-                Found::End(head, kept) => self.end(at, head, &kept, stamped, out),
-                Found::Lost(why, held) => {
+                Http2Found::Block(block) => self.block(at, &block, stamped, out),
+                Http2Found::End(head, kept) => self.end(at, head, &kept, stamped, out),
+                Http2Found::Lost(why, held) => {
                     let shown = head::shown(&held);
                     let why = format!("the server's bytes are not HTTP/2: {why} ({shown})");
                     self.lose(&why);
                 }
-                Found::Frame(_) | Found::Payload(_) | Found::Rest(_) => {}
+                Http2Found::Frame(_) | Http2Found::Payload(_) | Http2Found::Rest(_) => {}
             }
         }
         self.found = all;
     }
 
     /// A stream that this read has something of.
-    fn touch(&mut self, stream: u32, stamped: bool) -> Option<&mut Stream> {
+    fn touch(&mut self, stream: u32, stamped: bool) -> Option<&mut OpenStream> {
         let of = self.open.get_mut(&stream)?;
         if std::mem::replace(&mut of.read, self.reads) != self.reads {
             of.recording.read(stamped);
@@ -226,8 +230,8 @@ impl Streams {
 
     /// The server's bytes are not understood from here on.
     fn lose(&mut self, why: &str) {
-        for of in self.open.values_mut().filter(|of| of.answer != Answer::Over) {
-            of.answer = Answer::Lost(why.to_owned());
+        for of in self.open.values_mut().filter(|of| of.answer != ResponseProgress::Over) {
+            of.answer = ResponseProgress::Lost(why.to_owned());
         }
         self.lost = Some(why.to_owned());
     }
@@ -254,11 +258,11 @@ impl Streams {
         let stream = block.stream();
         let Some(of) = self.touch(stream, stamped) else { return };
         match (read, &of.answer) {
-            (Ok(read), Answer::Waiting) => of.head(at, &read.fields, out),
-            (Ok(read), Answer::Body) => {
+            (Ok(read), ResponseProgress::Waiting) => of.head(at, &read.fields, out),
+            (Ok(read), ResponseProgress::Body) => {
                 of.recording.trailers(at, fields::headers(&read.fields), out);
             }
-            (Err(why), Answer::Waiting) => of.answer = Answer::Lost(why),
+            (Err(why), ResponseProgress::Waiting) => of.answer = ResponseProgress::Lost(why),
             _ => {}
         }
         if block.ends_stream() {
@@ -314,22 +318,22 @@ impl Streams {
     fn complete(&mut self, at: Micros, stream: u32, out: &mut impl FnMut(Entry)) {
         let Some(of) = self.open.get_mut(&stream) else { return };
         let (cause, detail) = match (&of.answer, of.length) {
-            (Answer::Over, _) => return,
-            (Answer::Lost(why), _) => (EndCause::Protocol, why.clone()),
-            (Answer::Waiting, _) => {
+            (ResponseProgress::Over, _) => return,
+            (ResponseProgress::Lost(why), _) => (EndCause::Protocol, why.clone()),
+            (ResponseProgress::Waiting, _) => {
                 (EndCause::Protocol, "the HTTP/2 stream ended without response headers".to_owned())
             }
-            (Answer::Body, Some(length)) if length != of.received => {
+            (ResponseProgress::Body, Some(length)) if length != of.received => {
                 let received = of.received;
                 let why = format!(
                     "Content-Length said {length} bytes; the HTTP/2 stream ended after {received}"
                 );
                 (EndCause::Protocol, why)
             }
-            (Answer::Body, _) => (EndCause::Complete, String::new()),
+            (ResponseProgress::Body, _) => (EndCause::Complete, String::new()),
         };
         of.recording.finish(at, cause, &detail, out);
-        of.answer = Answer::Over;
+        of.answer = ResponseProgress::Over;
         if of.recording.has_request() {
             self.open.remove(&stream);
         }
@@ -345,7 +349,7 @@ impl Streams {
         out: &mut impl FnMut(Entry),
     ) {
         let Some(mut of) = self.open.remove(&stream) else { return };
-        if of.answer != Answer::Over {
+        if of.answer != ResponseProgress::Over {
             of.recording.finish(at, cause, detail, out);
         }
         of.recording.give_up(out);
@@ -362,15 +366,15 @@ impl Streams {
         let goaway = self.goaway.clone().unwrap_or_default();
         for of in self.open.values_mut() {
             let (cause, detail) = match (&of.answer, client_left, reset) {
-                (Answer::Over, ..) => continue,
-                (Answer::Lost(why), ..) => (EndCause::Protocol, why.clone()),
+                (ResponseProgress::Over, ..) => continue,
+                (ResponseProgress::Lost(why), ..) => (EndCause::Protocol, why.clone()),
                 (_, Some(left), _) => (EndCause::Cancelled, left.to_owned()),
                 (_, _, Some(why)) => (EndCause::Reset, why.to_owned()),
-                (Answer::Waiting, ..) => (EndCause::ClosedBeforeHead, goaway.clone()),
-                (Answer::Body, ..) => (EndCause::Truncated, goaway.clone()),
+                (ResponseProgress::Waiting, ..) => (EndCause::ClosedBeforeHead, goaway.clone()),
+                (ResponseProgress::Body, ..) => (EndCause::Truncated, goaway.clone()),
             };
             of.recording.finish(at, cause, &detail, out);
-            of.answer = Answer::Over;
+            of.answer = ResponseProgress::Over;
         }
         self.open.retain(|_, of| !of.recording.has_request());
     }
@@ -383,17 +387,18 @@ impl Streams {
     }
 }
 
-impl Stream {
+impl OpenStream {
     /// The headers of a response, interim ones too.
-    fn head(&mut self, at: Micros, all: &[Field], out: &mut impl FnMut(Entry)) {
+    fn head(&mut self, at: Micros, all: &[HeaderField], out: &mut impl FnMut(Entry)) {
         let status = fields::value(all, ":status").and_then(|s| s.parse::<u16>().ok());
         let Some(status) = status.filter(|s| (100..1000).contains(s)) else {
-            self.answer = Answer::Lost("the HTTP/2 response headers have no status".to_owned());
+            self.answer =
+                ResponseProgress::Lost("the HTTP/2 response headers have no status".to_owned());
             return;
         };
         let headers = fields::headers(all);
         if status >= 200 {
-            self.answer = Answer::Body;
+            self.answer = ResponseProgress::Body;
             let length = head::values(&headers, "content-length").next();
             self.length = length
                 .and_then(|value| value.parse().ok())

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(crate) enum BodyFraming {
     /// There is no body.
     None,
     /// So many bytes.
@@ -20,7 +20,7 @@ pub(crate) enum Framing {
 
 /// One thing in a body; ranges are of the bytes that were fed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum BodyPart {
     /// Bytes of the body.
     Data(Range<usize>),
     /// A chunk's extension, without its semicolon.
@@ -54,14 +54,14 @@ const MAX_LINE: usize = 1 << 20;
 
 /// Reads one body.
 #[derive(Debug)]
-pub(crate) struct Body {
-    state: State,
+pub(crate) struct BodyReader {
+    state: BodyState,
     line: Vec<u8>,
     trailers: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BodyState {
     Length(u64),
     Size,
     Chunk(u64),
@@ -72,63 +72,63 @@ enum State {
     Lost,
 }
 
-impl Body {
+impl BodyReader {
     /// A body of this framing.
-    pub(crate) fn new(framing: Framing) -> Self {
+    pub(crate) fn new(framing: BodyFraming) -> Self {
         let state = match framing {
-            Framing::None | Framing::Length(0) => State::Done,
-            Framing::Length(n) => State::Length(n),
-            Framing::Chunked => State::Size,
-            Framing::UntilClose => State::UntilClose,
+            BodyFraming::None | BodyFraming::Length(0) => BodyState::Done,
+            BodyFraming::Length(n) => BodyState::Length(n),
+            BodyFraming::Chunked => BodyState::Size,
+            BodyFraming::UntilClose => BodyState::UntilClose,
         };
         Self { state, line: Vec::new(), trailers: Vec::new() }
     }
 
     /// Whether it is complete.
     pub(crate) fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.state == BodyState::Done
     }
 
     /// Whether it ends with the connection.
     pub(crate) fn is_until_close(&self) -> bool {
-        self.state == State::UntilClose
+        self.state == BodyState::UntilClose
     }
 
     /// Whether the reader has given up on it.
     pub(crate) fn is_lost(&self) -> bool {
-        self.state == State::Lost
+        self.state == BodyState::Lost
     }
 
     /// Reads on, and returns how many of these bytes belong to the body: what follows its end does
-    /// not. `found` gets its parts in order; [`Part::End`] is not among them where a body has no
+    /// not. `found` gets its parts in order; [`BodyPart::End`] is not among them where a body has no
     /// byte at all.
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut found: impl FnMut(Part)) -> usize {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut found: impl FnMut(BodyPart)) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             match self.state {
-                State::Done => return at,
-                State::Lost => return bytes.len(),
-                State::UntilClose => {
-                    found(Part::Data(at..bytes.len()));
+                BodyState::Done => return at,
+                BodyState::Lost => return bytes.len(),
+                BodyState::UntilClose => {
+                    found(BodyPart::Data(at..bytes.len()));
                     at = bytes.len();
                 }
-                State::Length(left) | State::Chunk(left) => {
+                BodyState::Length(left) | BodyState::Chunk(left) => {
                     let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    found(Part::Data(at..at + take));
+                    found(BodyPart::Data(at..at + take));
                     at += take;
                     let left = left - take as u64;
                     self.state = match (self.state, left) {
-                        (State::Length(_), 0) => {
-                            found(Part::End);
-                            State::Done
+                        (BodyState::Length(_), 0) => {
+                            found(BodyPart::End);
+                            BodyState::Done
                         }
-                        (State::Length(_), left) => State::Length(left),
-                        (_, 0) => State::ChunkEnd,
-                        (_, left) => State::Chunk(left),
+                        (BodyState::Length(_), left) => BodyState::Length(left),
+                        (_, 0) => BodyState::ChunkEnd,
+                        (_, left) => BodyState::Chunk(left),
                     };
                 }
-                State::Size | State::ChunkEnd | State::Trailers => {
+                BodyState::Size | BodyState::ChunkEnd | BodyState::Trailers => {
                     let Some(end) = memchr::memchr(b'\n', rest) else {
                         self.line.extend_from_slice(rest);
                         if self.line.len() > MAX_LINE {
@@ -149,30 +149,30 @@ impl Body {
         at
     }
 
-    fn lose(&mut self, why: &ChunkError, mut found: impl FnMut(Part)) {
-        self.state = State::Lost;
-        found(Part::Lost { why: why.to_string(), is_limit: *why == ChunkError::LongLine });
+    fn lose(&mut self, why: &ChunkError, mut found: impl FnMut(BodyPart)) {
+        self.state = BodyState::Lost;
+        found(BodyPart::Lost { why: why.to_string(), is_limit: *why == ChunkError::LongLine });
     }
 
     /// One line of a chunked body, with its line end.
-    fn line(&mut self, line: &[u8], found: &mut impl FnMut(Part)) -> Result<(), ChunkError> {
+    fn line(&mut self, line: &[u8], found: &mut impl FnMut(BodyPart)) -> Result<(), ChunkError> {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         match self.state {
-            State::ChunkEnd if text.is_empty() => self.state = State::Size,
-            State::ChunkEnd => {
+            BodyState::ChunkEnd if text.is_empty() => self.state = BodyState::Size,
+            BodyState::ChunkEnd => {
                 return Err(ChunkError::NoLineEnd(shown(text)));
             }
-            State::Trailers => {
+            BodyState::Trailers => {
                 self.trailers.extend_from_slice(line);
                 if text.is_empty() {
                     let trailers = std::mem::take(&mut self.trailers);
                     // A blank line alone is no trailer section.
                     if trailers.len() > line.len() {
-                        found(Part::Trailers(trailers));
+                        found(BodyPart::Trailers(trailers));
                     }
-                    found(Part::End);
-                    self.state = State::Done;
+                    found(BodyPart::End);
+                    self.state = BodyState::Done;
                 }
             }
             _ => {
@@ -192,9 +192,9 @@ impl Body {
                 };
                 let n = n.ok_or_else(|| ChunkError::Size(shown(text)))?;
                 if let Some(extension) = extension {
-                    found(Part::Extension(extension.to_vec()));
+                    found(BodyPart::Extension(extension.to_vec()));
                 }
-                self.state = if n == 0 { State::Trailers } else { State::Chunk(n) };
+                self.state = if n == 0 { BodyState::Trailers } else { BodyState::Chunk(n) };
             }
         }
         Ok(())
@@ -210,12 +210,12 @@ mod tests {
     use super::*;
 
     /// The parts of a body fed in pieces of `size`, data joined, and how much was left over.
-    fn read(framing: Framing, bytes: &[u8], size: usize) -> (Vec<u8>, Vec<Part>, usize) {
-        let mut body = Body::new(framing);
+    fn read(framing: BodyFraming, bytes: &[u8], size: usize) -> (Vec<u8>, Vec<BodyPart>, usize) {
+        let mut body = BodyReader::new(framing);
         let (mut data, mut parts, mut used) = (Vec::new(), Vec::new(), 0);
         for piece in bytes.chunks(size) {
             let n = body.feed(piece, |part| match part {
-                Part::Data(range) => data.extend_from_slice(&piece[range]),
+                BodyPart::Data(range) => data.extend_from_slice(&piece[range]),
                 other => parts.push(other),
             });
             used += n;
@@ -231,12 +231,12 @@ mod tests {
         let wire =
             b"4\r\nwiki\r\n0005 ; n=\"v\"\r\npedia\r\nb\nin \r\nchunks\r\n0\r\nA: b\r\n\r\nHTTP/1.1 200";
         for size in 1..wire.len() {
-            let (data, parts, left) = read(Framing::Chunked, wire, size);
+            let (data, parts, left) = read(BodyFraming::Chunked, wire, size);
             assert_eq!(data, b"wikipediain \r\nchunks", "{size}");
             let expected = [
-                Part::Extension(b" n=\"v\"".to_vec()),
-                Part::Trailers(b"A: b\r\n\r\n".to_vec()),
-                Part::End,
+                BodyPart::Extension(b" n=\"v\"".to_vec()),
+                BodyPart::Trailers(b"A: b\r\n\r\n".to_vec()),
+                BodyPart::End,
             ];
             assert_eq!(parts, expected, "{size}");
             assert_eq!(left, 12);
@@ -252,16 +252,22 @@ mod tests {
             (b"fffffffffffffffff\r\n", "invalid chunk size \"fffffffffffffffff\""),
             (b"+1\r\n", "invalid chunk size \"+1\""),
         ] {
-            let (_, parts, left) = read(Framing::Chunked, wire, 2);
-            assert_eq!((parts, left), (vec![Part::Lost { why: why.into(), is_limit: false }], 0));
+            let (_, parts, left) = read(BodyFraming::Chunked, wire, 2);
+            assert_eq!(
+                (parts, left),
+                (vec![BodyPart::Lost { why: why.into(), is_limit: false }], 0)
+            );
         }
     }
 
     #[test]
     fn a_length_ends_where_it_says() {
-        let (data, parts, left) = read(Framing::Length(5), b"hello more", 3);
-        assert_eq!((data, parts), (b"hello".to_vec(), vec![Part::End]));
+        let (data, parts, left) = read(BodyFraming::Length(5), b"hello more", 3);
+        assert_eq!((data, parts), (b"hello".to_vec(), vec![BodyPart::End]));
         assert_eq!(left, 5);
-        assert!(Body::new(Framing::Length(0)).is_done() && Body::new(Framing::None).is_done());
+        assert!(
+            BodyReader::new(BodyFraming::Length(0)).is_done()
+                && BodyReader::new(BodyFraming::None).is_done()
+        );
     }
 }

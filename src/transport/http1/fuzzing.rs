@@ -2,26 +2,26 @@
 
 use bytes::Bytes;
 
-use super::response::{Expected, Lost, Responses, Seen, Standing};
+use super::response::{Expected, Lost, ResponsePart, ResponsePosition, Responses};
 
 /// Reads the responses to these requests; returns what was seen, with neighboring bytes of one kind joined, and
 /// how the connection stands after them.
 pub(crate) fn read<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     expected: &[Expected],
-) -> (Vec<Seen>, Standing) {
+) -> (Vec<ResponsePart>, ResponsePosition) {
     let mut responses = Responses::new();
     expected.iter().for_each(|e| responses.expect(*e));
     let mut seen = Vec::new();
     for piece in pieces {
         responses.feed(Bytes::copy_from_slice(piece), &mut seen);
     }
-    let mut joined: Vec<Seen> = Vec::new();
+    let mut joined: Vec<ResponsePart> = Vec::new();
     for s in seen {
         match (joined.last_mut(), &s) {
-            (Some(Seen::Data(a)), Seen::Data(b))
-            | (Some(Seen::Extra(a)), Seen::Extra(b))
-            | (Some(Seen::Passed(a)), Seen::Passed(b)) => {
+            (Some(ResponsePart::Data(a)), ResponsePart::Data(b))
+            | (Some(ResponsePart::Extra(a)), ResponsePart::Extra(b))
+            | (Some(ResponsePart::Passed(a)), ResponsePart::Passed(b)) => {
                 *a = [&a[..], &b[..]].concat().into();
             }
             _ => joined.push(s),
@@ -31,9 +31,9 @@ pub(crate) fn read<'a>(
 }
 
 /// What does not depend on the pieces: where reading was given up, the text quotes what there was by then.
-pub(crate) fn facts(seen: &[Seen]) -> Vec<Seen> {
-    let quoted = |s: &Seen| match s {
-        Seen::Lost(why) => Seen::Lost(Lost { text: String::new(), ..why.clone() }),
+pub(crate) fn facts(seen: &[ResponsePart]) -> Vec<ResponsePart> {
+    let quoted = |s: &ResponsePart| match s {
+        ResponsePart::Lost(why) => ResponsePart::Lost(Lost { text: String::new(), ..why.clone() }),
         other => other.clone(),
     };
     seen.iter().map(quoted).collect()

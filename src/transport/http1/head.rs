@@ -1,6 +1,6 @@
 //! Heads: the bytes from a first line to a blank line, and what they say about the body.
 
-use super::framing::Framing;
+use super::framing::BodyFraming;
 use crate::journal::Headers;
 
 /// The longest head that is read, in bytes; a longer one is forwarded unread.
@@ -140,11 +140,11 @@ pub(crate) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<I
 
 /// What the header fields say about the length of the body: chunks win over a length. `Err` where
 /// two lengths contradict each other.
-fn announced(headers: &Headers) -> Result<Option<Framing>, FramingError> {
+fn announced(headers: &Headers) -> Result<Option<BodyFraming>, FramingError> {
     let mut codings = values(headers, "transfer-encoding").flat_map(|v| v.split(','));
     if let Some(last) = codings.by_ref().last() {
         let chunked = last.trim().eq_ignore_ascii_case("chunked");
-        return Ok(Some(if chunked { Framing::Chunked } else { Framing::UntilClose }));
+        return Ok(Some(if chunked { BodyFraming::Chunked } else { BodyFraming::UntilClose }));
     }
     let mut length = None;
     for value in values(headers, "content-length").flat_map(|v| v.split(',')) {
@@ -158,7 +158,7 @@ fn announced(headers: &Headers) -> Result<Option<Framing>, FramingError> {
             (n, _) => length = n,
         }
     }
-    Ok(length.map(Framing::Length))
+    Ok(length.map(BodyFraming::Length))
 }
 
 /// The framing of a response's body, for a request of method `HEAD` or not.
@@ -168,22 +168,22 @@ fn announced(headers: &Headers) -> Result<Option<Framing>, FramingError> {
 pub(crate) fn response_framing(
     head: &ResponseHead,
     to_head: bool,
-) -> Result<Framing, FramingError> {
+) -> Result<BodyFraming, FramingError> {
     if to_head || matches!(head.status, 100..=199 | 204 | 304) {
-        return Ok(Framing::None);
+        return Ok(BodyFraming::None);
     }
-    Ok(announced(&head.headers)?.unwrap_or(Framing::UntilClose))
+    Ok(announced(&head.headers)?.unwrap_or(BodyFraming::UntilClose))
 }
 
 /// The framing of a request's body.
 ///
 /// # Errors
 /// The header fields contradict each other, or end the body with the connection.
-pub(crate) fn request_framing(headers: &Headers) -> Result<Framing, FramingError> {
+pub(crate) fn request_framing(headers: &Headers) -> Result<BodyFraming, FramingError> {
     match announced(headers)? {
-        Some(Framing::UntilClose) => Err(FramingError::Coding),
+        Some(BodyFraming::UntilClose) => Err(FramingError::Coding),
         Some(framing) => Ok(framing),
-        None => Ok(Framing::None),
+        None => Ok(BodyFraming::None),
     }
 }
 
@@ -244,12 +244,12 @@ mod tests {
             let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
             response_framing(&response(head.as_bytes()).unwrap(), false)
         };
-        assert_eq!(of("Content-Length: 5\r\nContent-Length: 5\r\n"), Ok(Framing::Length(5)));
+        assert_eq!(of("Content-Length: 5\r\nContent-Length: 5\r\n"), Ok(BodyFraming::Length(5)));
         assert_eq!(
             of("content-length: 5\r\nTransfer-Encoding: gzip, Chunked\r\n"),
-            Ok(Framing::Chunked)
+            Ok(BodyFraming::Chunked)
         );
-        assert_eq!(of(""), Ok(Framing::UntilClose));
+        assert_eq!(of(""), Ok(BodyFraming::UntilClose));
         assert!(of("Content-Length: 5\r\nContent-Length: 6\r\n").is_err());
         assert!(of("Content-Length: +5\r\n").is_err());
     }

@@ -21,7 +21,7 @@ use super::stamp;
 use crate::journal::{EndCause, Entry, Head, Limit};
 use crate::rule::Code;
 use crate::text::{count, preview};
-use response::{Expected, Responses, Seen, Standing};
+use response::{Expected, ResponsePart, ResponsePosition, Responses};
 
 /// The most bytes of one read.
 const READ: usize = 64 << 10;
@@ -45,7 +45,7 @@ pub(super) async fn run<T: Fn(Entry)>(
     tokio::pin!(sending);
     // The half that writes is kept: dropped, it would close the connection for some servers.
     let mut sent = None;
-    let mut answer = Answer::new(outgoing.method == http::Method::HEAD);
+    let mut answer = OpenResponse::new(outgoing.method == http::Method::HEAD);
     // Copied out of, so that a small read does not keep room for a large one in memory.
     let mut buffer = vec![0; READ];
     loop {
@@ -149,15 +149,15 @@ pub(super) fn login(outgoing: &Outgoing) -> Option<String> {
 }
 
 /// A response that is being read.
-struct Answer {
+struct OpenResponse {
     responses: Responses,
-    seen: Vec<Seen>,
+    seen: Vec<ResponsePart>,
     interim: u32,
     /// An extension of a chunk was noted.
     extended: bool,
 }
 
-impl Answer {
+impl OpenResponse {
     fn new(to_head: bool) -> Self {
         let mut responses = Responses::new();
         responses.expect(Expected { head: to_head, connect: false });
@@ -176,7 +176,7 @@ impl Answer {
         let mut parts = seen.drain(..).peekable();
         while let Some(part) = parts.next() {
             match part {
-                Seen::Head { raw, head } => {
+                ResponsePart::Head { raw, head } => {
                     let interim = (100..200).contains(&head.status) && head.status != 101;
                     self.interim += u32::from(interim);
                     if self.interim > MAX_INTERIM {
@@ -186,21 +186,23 @@ impl Answer {
                     let response::ParsedHead { version, status, headers } = head;
                     receiver.head(at, Head { interim, status, version, headers, raw });
                 }
-                Seen::Data(data) => {
+                ResponsePart::Data(data) => {
                     if let Err(stop) = receiver.data(at, data) {
                         return Some(stop);
                     }
                 }
-                Seen::Extension(extension) => {
+                ResponsePart::Extension(extension) => {
                     if !std::mem::replace(&mut self.extended, true) {
                         let shown = preview(&String::from_utf8_lossy(&extension), 60);
                         let text = format!("A chunk has the extension {shown:?}");
                         receiver.note(at, Code::ChunkExtension, &text);
                     }
                 }
-                Seen::Trailers(trailers) => receiver.trailers(at, head::trailers(&trailers)),
-                Seen::End => {
-                    if let Some(Seen::Extra(bytes)) = parts.peek() {
+                ResponsePart::Trailers(trailers) => {
+                    receiver.trailers(at, head::trailers(&trailers))
+                }
+                ResponsePart::End => {
+                    if let Some(ResponsePart::Extra(bytes)) = parts.peek() {
                         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]);
                         let more = count(bytes.len() as u64, "more byte");
                         let text =
@@ -209,9 +211,9 @@ impl Answer {
                     }
                     return Some(Stop::new(EndCause::Complete, ""));
                 }
-                Seen::Extra(_) | Seen::Passed(_) => {}
-                Seen::Upgraded => return Some(Stop::new(EndCause::Closed, "")),
-                Seen::Lost(why) => return Some(lost(why)),
+                ResponsePart::Extra(_) | ResponsePart::Passed(_) => {}
+                ResponsePart::Upgraded => return Some(Stop::new(EndCause::Closed, "")),
+                ResponsePart::Lost(why) => return Some(lost(why)),
             }
         }
         drop(parts);
@@ -228,7 +230,7 @@ impl Answer {
         });
         let standing = self.responses.standing();
         let detail = match standing {
-            Standing::InsideHead => {
+            ResponsePosition::InsideHead => {
                 let so_far = format!("so far: {}", head::shown(self.responses.pending()));
                 let parts = [detail, so_far].into_iter().filter(|part| !part.is_empty());
                 parts.collect::<Vec<_>>().join("; ")
@@ -237,10 +239,14 @@ impl Answer {
         };
         let cause = match standing {
             _ if reset => EndCause::Reset,
-            Standing::UntilClose | Standing::Opaque if error.is_none() => EndCause::Closed,
-            Standing::UntilClose | Standing::Opaque | Standing::InsideBody => EndCause::Truncated,
-            Standing::BeforeHead | Standing::Between => EndCause::ClosedBeforeHead,
-            Standing::InsideHead => EndCause::ClosedInsideHead,
+            ResponsePosition::UntilClose | ResponsePosition::Opaque if error.is_none() => {
+                EndCause::Closed
+            }
+            ResponsePosition::UntilClose
+            | ResponsePosition::Opaque
+            | ResponsePosition::InsideBody => EndCause::Truncated,
+            ResponsePosition::BeforeHead | ResponsePosition::Between => EndCause::ClosedBeforeHead,
+            ResponsePosition::InsideHead => EndCause::ClosedInsideHead,
         };
         Stop::new(cause, detail)
     }

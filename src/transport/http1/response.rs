@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::framing::{Body, Framing, Part};
+use super::framing::{BodyFraming, BodyPart, BodyReader};
 use super::head;
 pub(crate) use super::head::ResponseHead as ParsedHead;
 
 /// What is known of a response, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Seen {
+pub(crate) enum ResponsePart {
     /// A head, an interim one (1xx) too: its bytes, and what they say.
     Head { raw: Bytes, head: ParsedHead },
     /// Bytes of the body.
@@ -56,9 +56,9 @@ pub(crate) struct Expected {
 }
 
 #[derive(Debug)]
-enum State {
+enum ResponseState {
     Head(Vec<u8>, usize),
-    Body(Body),
+    Body(BodyReader),
     /// Another protocol.
     Upgraded,
     Opaque,
@@ -67,13 +67,13 @@ enum State {
 /// Reads responses off a connection, one after the other.
 #[derive(Debug)]
 pub(crate) struct Responses {
-    state: State,
+    state: ResponseState,
     expected: VecDeque<Expected>,
 }
 
 /// How the responses of a connection stand when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum ResponsePosition {
     /// Between two responses.
     Between,
     /// No byte of the response that is expected has come.
@@ -90,7 +90,7 @@ pub(crate) enum Standing {
 
 impl Responses {
     pub(crate) fn new() -> Self {
-        Self { state: State::Head(Vec::new(), 0), expected: VecDeque::new() }
+        Self { state: ResponseState::Head(Vec::new(), 0), expected: VecDeque::new() }
     }
 
     /// One more request is under way.
@@ -99,55 +99,55 @@ impl Responses {
     }
 
     /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> ResponsePosition {
         match &self.state {
-            State::Head(raw, _) if !raw.is_empty() => Standing::InsideHead,
-            State::Head(..) if self.expected.is_empty() => Standing::Between,
-            State::Head(..) => Standing::BeforeHead,
-            State::Body(body) if body.is_until_close() => Standing::UntilClose,
-            State::Body(_) => Standing::InsideBody,
-            State::Upgraded | State::Opaque => Standing::Opaque,
+            ResponseState::Head(raw, _) if !raw.is_empty() => ResponsePosition::InsideHead,
+            ResponseState::Head(..) if self.expected.is_empty() => ResponsePosition::Between,
+            ResponseState::Head(..) => ResponsePosition::BeforeHead,
+            ResponseState::Body(body) if body.is_until_close() => ResponsePosition::UntilClose,
+            ResponseState::Body(_) => ResponsePosition::InsideBody,
+            ResponseState::Upgraded | ResponseState::Opaque => ResponsePosition::Opaque,
         }
     }
 
     /// The bytes of a head that is not complete.
     pub(crate) fn pending(&self) -> &[u8] {
         match &self.state {
-            State::Head(raw, _) => raw,
-            State::Body(_) | State::Upgraded | State::Opaque => &[],
+            ResponseState::Head(raw, _) => raw,
+            ResponseState::Body(_) | ResponseState::Upgraded | ResponseState::Opaque => &[],
         }
     }
 
     /// Takes in a read.
-    pub(crate) fn feed(&mut self, mut bytes: Bytes, seen: &mut Vec<Seen>) {
+    pub(crate) fn feed(&mut self, mut bytes: Bytes, seen: &mut Vec<ResponsePart>) {
         while !bytes.is_empty() {
             match &mut self.state {
-                State::Opaque => return,
-                State::Upgraded => return seen.push(Seen::Passed(bytes)),
-                State::Body(body) => {
+                ResponseState::Opaque => return,
+                ResponseState::Upgraded => return seen.push(ResponsePart::Passed(bytes)),
+                ResponseState::Body(body) => {
                     let used = body.feed(&bytes, |part| {
                         seen.push(match part {
-                            Part::Data(range) => Seen::Data(bytes.slice(range)),
-                            Part::Extension(e) => Seen::Extension(e),
-                            Part::Trailers(t) => Seen::Trailers(t),
-                            Part::End => Seen::End,
-                            Part::Lost { why, is_limit } => {
-                                Seen::Lost(Lost { text: why, is_limit })
+                            BodyPart::Data(range) => ResponsePart::Data(bytes.slice(range)),
+                            BodyPart::Extension(e) => ResponsePart::Extension(e),
+                            BodyPart::Trailers(t) => ResponsePart::Trailers(t),
+                            BodyPart::End => ResponsePart::End,
+                            BodyPart::Lost { why, is_limit } => {
+                                ResponsePart::Lost(Lost { text: why, is_limit })
                             }
                         });
                     });
                     if body.is_lost() {
-                        self.state = State::Opaque;
+                        self.state = ResponseState::Opaque;
                     } else if body.is_done() {
-                        self.state = State::Head(Vec::new(), 0);
+                        self.state = ResponseState::Head(Vec::new(), 0);
                     }
                     let _ = bytes.split_to(used);
                 }
-                State::Head(..) if self.expected.is_empty() => {
-                    seen.push(Seen::Extra(bytes));
+                ResponseState::Head(..) if self.expected.is_empty() => {
+                    seen.push(ResponsePart::Extra(bytes));
                     return;
                 }
-                State::Head(raw, looked) => {
+                ResponseState::Head(raw, looked) => {
                     if raw.is_empty() && matches!(bytes.first(), Some(b'\r' | b'\n')) {
                         // Blank lines before a head belong to nothing.
                         let _ = bytes.split_to(1);
@@ -165,8 +165,8 @@ impl Responses {
                                 true => format!("more than 1 MiB of response headers: {shown}"),
                                 false => format!("the response does not begin with HTTP/: {shown}"),
                             };
-                            seen.push(Seen::Lost(Lost { text, is_limit }));
-                            self.state = State::Opaque;
+                            seen.push(ResponsePart::Lost(Lost { text, is_limit }));
+                            self.state = ResponseState::Opaque;
                         }
                         return;
                     };
@@ -180,37 +180,37 @@ impl Responses {
     }
 
     /// The state after a head that is complete.
-    fn after_head(&mut self, raw: Bytes, seen: &mut Vec<Seen>) -> State {
+    fn after_head(&mut self, raw: Bytes, seen: &mut Vec<ResponsePart>) -> ResponseState {
         let head = match head::response(&raw) {
             Ok(head) => head,
             Err(why) => {
                 let text = format!("{why}: {}", head::shown(&raw));
-                seen.push(Seen::Lost(Lost::mistake(text)));
-                return State::Opaque;
+                seen.push(ResponsePart::Lost(Lost::mistake(text)));
+                return ResponseState::Opaque;
             }
         };
         let status = head.status;
         if (100..200).contains(&status) && status != 101 {
-            seen.push(Seen::Head { raw, head });
-            return State::Head(Vec::new(), 0);
+            seen.push(ResponsePart::Head { raw, head });
+            return ResponseState::Head(Vec::new(), 0);
         }
         let to = self.expected.pop_front().unwrap_or_default();
         let upgraded = status == 101 || to.connect && (200..300).contains(&status);
         let framing = head::response_framing(&head, to.head);
-        seen.push(Seen::Head { raw, head });
+        seen.push(ResponsePart::Head { raw, head });
         if upgraded {
-            seen.push(Seen::Upgraded);
-            return State::Upgraded;
+            seen.push(ResponsePart::Upgraded);
+            return ResponseState::Upgraded;
         }
         match framing {
-            Ok(Framing::None | Framing::Length(0)) => {
-                seen.push(Seen::End);
-                State::Head(Vec::new(), 0)
+            Ok(BodyFraming::None | BodyFraming::Length(0)) => {
+                seen.push(ResponsePart::End);
+                ResponseState::Head(Vec::new(), 0)
             }
-            Ok(framing) => State::Body(Body::new(framing)),
+            Ok(framing) => ResponseState::Body(BodyReader::new(framing)),
             Err(why) => {
-                seen.push(Seen::Lost(Lost::mistake(why.to_string())));
-                State::Opaque
+                seen.push(ResponsePart::Lost(Lost::mistake(why.to_string())));
+                ResponseState::Opaque
             }
         }
     }
@@ -221,21 +221,25 @@ mod tests {
     use super::super::fuzzing::facts;
     use super::*;
 
-    fn read(wire: &[u8], size: usize, expected: &[Expected]) -> (Vec<Seen>, Standing) {
+    fn read(
+        wire: &[u8],
+        size: usize,
+        expected: &[Expected],
+    ) -> (Vec<ResponsePart>, ResponsePosition) {
         super::super::fuzzing::read(wire.chunks(size), expected)
     }
 
-    fn kinds(seen: &[Seen]) -> String {
-        let kind = |s: &Seen| match s {
-            Seen::Head { head, .. } => format!("{}", head.status),
-            Seen::Data(d) => format!("{:?}", String::from_utf8_lossy(d)),
-            Seen::Extra(d) => format!("extra {:?}", String::from_utf8_lossy(d)),
-            Seen::Extension(_) => "extension".into(),
-            Seen::Trailers(_) => "trailers".into(),
-            Seen::End => "end".into(),
-            Seen::Upgraded => "upgraded".into(),
-            Seen::Passed(d) => format!("passed {:?}", String::from_utf8_lossy(d)),
-            Seen::Lost(why) => why.text.clone(),
+    fn kinds(seen: &[ResponsePart]) -> String {
+        let kind = |s: &ResponsePart| match s {
+            ResponsePart::Head { head, .. } => format!("{}", head.status),
+            ResponsePart::Data(d) => format!("{:?}", String::from_utf8_lossy(d)),
+            ResponsePart::Extra(d) => format!("extra {:?}", String::from_utf8_lossy(d)),
+            ResponsePart::Extension(_) => "extension".into(),
+            ResponsePart::Trailers(_) => "trailers".into(),
+            ResponsePart::End => "end".into(),
+            ResponsePart::Upgraded => "upgraded".into(),
+            ResponsePart::Passed(d) => format!("passed {:?}", String::from_utf8_lossy(d)),
+            ResponsePart::Lost(why) => why.text.clone(),
         };
         seen.iter().map(kind).collect::<Vec<_>>().join(" ")
     }
@@ -255,7 +259,7 @@ mod tests {
             let (seen, standing) = read(wire, size, &requests);
             let reported = "103 200 \"ok\" end 200 end 204 end 200 \"a\\n\" end extra \"more\"";
             assert_eq!(kinds(&seen), reported, "{size}");
-            assert_eq!(standing, Standing::Between);
+            assert_eq!(standing, ResponsePosition::Between);
         }
     }
 
@@ -263,12 +267,15 @@ mod tests {
     fn where_it_stands_is_known_at_any_byte() {
         let one = [Expected::default()];
         let at = |wire: &[u8]| read(wire, 3, &one).1;
-        assert_eq!(at(b""), Standing::BeforeHead);
-        assert_eq!(at(b"HTTP/1.1 2"), Standing::InsideHead);
-        assert_eq!(at(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"), Standing::InsideBody);
-        assert_eq!(at(b"HTTP/1.0 200 OK\r\n\r\nabc"), Standing::UntilClose);
-        assert_eq!(at(b"HTTP/1.1 101 Go\r\n\r\n\x81\x05hello"), Standing::Opaque);
-        assert_eq!(at(b"SSH-2.0\r\n"), Standing::Opaque);
+        assert_eq!(at(b""), ResponsePosition::BeforeHead);
+        assert_eq!(at(b"HTTP/1.1 2"), ResponsePosition::InsideHead);
+        assert_eq!(
+            at(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"),
+            ResponsePosition::InsideBody
+        );
+        assert_eq!(at(b"HTTP/1.0 200 OK\r\n\r\nabc"), ResponsePosition::UntilClose);
+        assert_eq!(at(b"HTTP/1.1 101 Go\r\n\r\n\x81\x05hello"), ResponsePosition::Opaque);
+        assert_eq!(at(b"SSH-2.0\r\n"), ResponsePosition::Opaque);
     }
 
     use proptest::prelude::*;
@@ -318,7 +325,7 @@ mod tests {
             let data: usize = whole
                 .iter()
                 .map(|s| match s {
-                    Seen::Data(d) | Seen::Extra(d) => d.len(),
+                    ResponsePart::Data(d) | ResponsePart::Extra(d) => d.len(),
                     _ => 0,
                 })
                 .sum();

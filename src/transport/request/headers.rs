@@ -8,13 +8,13 @@ use crate::journal::{self, Secrets, is_secret_name, redacted};
 use crate::transport::Draft;
 
 /// The headers of a request, credentials in clear.
-pub(super) struct Headers<'a> {
+pub(super) struct RequestHeaders<'a> {
     all: Vec<(String, String)>,
     /// The header that carries the key.
     key: &'a str,
 }
 
-impl<'a> Headers<'a> {
+impl<'a> RequestHeaders<'a> {
     /// Collects them; what of them is a secret of the configuration is added to `secrets`.
     pub(super) fn of(
         draft: &Draft,

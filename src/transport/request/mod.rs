@@ -212,7 +212,7 @@ pub fn resolve(
         .map_err(|_| RequestError::Method(redacted(method)))?;
     let mut secrets = Secrets::default();
     filled.credentials.iter().for_each(|credential| secrets.add(credential));
-    let headers = headers::Headers::of(draft, &provider, config, speaks, &mut secrets);
+    let headers = headers::RequestHeaders::of(draft, &provider, config, speaks, &mut secrets);
     let aws_keys = config.aws_keys(&provider).filter(|_| !headers.has_key());
     if let Some(keys) = &aws_keys {
         sign::prepare(keys, &mut url, &mut secrets);

@@ -11,7 +11,7 @@ use crate::json::Tape;
 
 /// A piece of a text with variables.
 #[derive(Debug, PartialEq, Eq)]
-enum Piece<'a> {
+enum TemplatePiece<'a> {
     /// Text that stays.
     Text(&'a str),
     /// A variable, with what holds where it has no value.
@@ -19,7 +19,7 @@ enum Piece<'a> {
 }
 
 /// Takes a text apart at its variables. What only looks like one stays as it is.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+fn pieces(text: &str) -> Vec<TemplatePiece<'_>> {
     let mut pieces = Vec::new();
     let mut from = 0;
     let mut at = 0;
@@ -27,7 +27,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         let dollar = at + found;
         if text[from..dollar].ends_with('$') {
             // One of the two dollars goes.
-            pieces.push(Piece::Text(&text[from..dollar - 1]));
+            pieces.push(TemplatePiece::Text(&text[from..dollar - 1]));
             from = dollar;
             at = dollar + 2;
             continue;
@@ -36,13 +36,13 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             at = dollar + 2;
             continue;
         };
-        pieces.push(Piece::Text(&text[from..dollar]));
-        pieces.push(Piece::Variable { name, default });
+        pieces.push(TemplatePiece::Text(&text[from..dollar]));
+        pieces.push(TemplatePiece::Variable { name, default });
         from = dollar + 2 + len;
         at = from;
     }
-    pieces.push(Piece::Text(&text[from..]));
-    pieces.retain(|piece| *piece != Piece::Text(""));
+    pieces.push(TemplatePiece::Text(&text[from..]));
+    pieces.retain(|piece| *piece != TemplatePiece::Text(""));
     pieces
 }
 
@@ -94,7 +94,7 @@ impl Values<'_> {
 }
 
 /// A draft whose variables are filled in.
-pub(super) struct Filled<'a> {
+pub(super) struct FilledDraft<'a> {
     pub(super) draft: Cow<'a, Draft>,
     /// The values that are credentials.
     pub(super) credentials: Vec<String>,
@@ -102,7 +102,7 @@ pub(super) struct Filled<'a> {
 
 /// How a value is put into the text around it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ValuePlace {
     /// As it is; `named` where a `.env` that nobody named has no say.
     Plain { named: bool },
     /// A header's value: what comes from the environment is a credential.
@@ -120,18 +120,18 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    fn fill(&mut self, text: &str, place: Place) -> String {
-        let only_named = place == Place::Plain { named: true };
+    fn fill(&mut self, text: &str, place: ValuePlace) -> String {
+        let only_named = place == ValuePlace::Plain { named: true };
         let (variables, environment) = (self.variables, self.environment);
         let values = Values { variables, environment, only_named };
         let mut out = String::new();
         for piece in pieces(text) {
             let (name, default) = match piece {
-                Piece::Text(text) => {
+                TemplatePiece::Text(text) => {
                     out.push_str(text);
                     continue;
                 }
-                Piece::Variable { name, default } => (name, default),
+                TemplatePiece::Variable { name, default } => (name, default),
             };
             let value = values.of(name);
             let given = default.map(|text| (text.to_owned(), ValueSource::Place));
@@ -142,12 +142,14 @@ impl Filling<'_> {
             let value = value.unwrap_or_default();
             let secret = match source {
                 Some(ValueSource::Typed) => true,
-                Some(ValueSource::Environment) => place == Place::Header || is_secret_name(name),
+                Some(ValueSource::Environment) => {
+                    place == ValuePlace::Header || is_secret_name(name)
+                }
                 Some(_) => is_secret_name(name),
                 None => false,
             };
             let placed = match place {
-                Place::Json => within_json(&value),
+                ValuePlace::Json => within_json(&value),
                 _ => value.clone(),
             };
             if secret {
@@ -163,19 +165,20 @@ impl Filling<'_> {
             Ok(text) => {
                 // In a body that is JSON with its variables they can only stand in strings.
                 let is_json = Tape::new().parse(text).is_ok();
-                let place = if is_json { Place::Json } else { Place::Plain { named: false } };
+                let place =
+                    if is_json { ValuePlace::Json } else { ValuePlace::Plain { named: false } };
                 self.fill(text, place).into_bytes()
             }
             Err(_) => draft.body.clone(),
         };
         Draft {
             provider: draft.provider.clone(),
-            model: self.fill(&draft.model, Place::Plain { named: false }),
-            url: draft.url.as_deref().map(|url| self.fill(url, Place::Plain { named: true })),
+            model: self.fill(&draft.model, ValuePlace::Plain { named: false }),
+            url: draft.url.as_deref().map(|url| self.fill(url, ValuePlace::Plain { named: true })),
             dialect: draft.dialect.clone(),
             method: draft.method.clone(),
             headers: (draft.headers.iter())
-                .map(|(name, value)| (name.clone(), self.fill(value, Place::Header)))
+                .map(|(name, value)| (name.clone(), self.fill(value, ValuePlace::Header)))
                 .collect(),
             body,
             variables: None,
@@ -196,9 +199,9 @@ fn within_json(text: &str) -> String {
 pub(super) fn fill<'a>(
     draft: &'a Draft,
     environment: &Environment,
-) -> Result<Filled<'a>, RequestError> {
+) -> Result<FilledDraft<'a>, RequestError> {
     let Some(variables) = draft.variables.as_deref() else {
-        return Ok(Filled { draft: Cow::Borrowed(draft), credentials: Vec::new() });
+        return Ok(FilledDraft { draft: Cow::Borrowed(draft), credentials: Vec::new() });
     };
     let mut filling =
         Filling { variables, environment, credentials: Vec::new(), states: Vec::new() };
@@ -208,7 +211,7 @@ pub(super) fn fill<'a>(
     if !unset.is_empty() {
         return Err(RequestError::Unset(unset));
     }
-    Ok(Filled { draft: Cow::Owned(filled), credentials: filling.credentials })
+    Ok(FilledDraft { draft: Cow::Owned(filled), credentials: filling.credentials })
 }
 
 /// Returns the variables that a draft uses, in the order of their places: address, headers, body.

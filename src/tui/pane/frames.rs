@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, detail, inner};
 use crate::action::{Action, Context, OwnAction, OwnContext};
 use crate::dialect::Channel;
-use crate::frame::Kind;
+use crate::frame::FrameKind;
 use crate::frame::web_socket::{Opcode, Sender};
 use crate::inspect::{Inspection, Severity, WsFrame};
 use crate::json::Tape;
@@ -275,7 +275,7 @@ fn draw_row(
         (&cells[1], plain),
         (&cells[2], dim),
         (&cells[3], dim),
-        (&cells[4], if frame.kind == Kind::Event { dim } else { theme.of(Role::Comment) }),
+        (&cells[4], if frame.kind == FrameKind::Event { dim } else { theme.of(Role::Comment) }),
         ("  ", plain),
     ];
     let parts = match on.model.filter().and_then(|f| f.query()) {
@@ -418,12 +418,12 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
     }
     let frame = &inspection.frames().at(index);
     let body = inspection.body();
-    if frame.kind == Kind::Event && frame.len <= MAX_PARSED {
+    if frame.kind == FrameKind::Event && frame.len <= MAX_PARSED {
         members(inspection, index, &mut add);
     }
     if parts.len() == usize::from(message.is_some_and(|m| m.sender == Sender::Client)) {
         // Of a binary message only the payload can be read.
-        let payload = frame.data_span().filter(|_| frame.kind == Kind::Message);
+        let payload = frame.data_span().filter(|_| frame.kind == FrameKind::Message);
         if let Some(code) = message
             .filter(|m| m.opcode == Opcode::Close)
             .and_then(|_| frame.bytes(body).first_chunk().map(|code| u16::from_be_bytes(*code)))
@@ -434,7 +434,7 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
         let bytes = payload.and_then(|s| body.get(s)).unwrap_or_else(|| frame.bytes(body));
         let bytes = &bytes[..bytes.len().min(400)];
         let text = visible_bytes(bytes.trim_ascii_end(), Newlines::Show);
-        let role = if frame.kind == Kind::Comment { Role::Comment } else { Role::Text };
+        let role = if frame.kind == FrameKind::Comment { Role::Comment } else { Role::Text };
         parts.push((line::fit(&text, 400), role));
     }
     parts
