@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
+use crate::inspect::Coding;
 use crate::journal::{
     Request, Secrets, Span, credential, is_secret_name, is_secret_parameter, starred,
 };
@@ -146,7 +147,10 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
         url_secrets(url, &mut secrets);
     }
     secrets.add_from_text(&request.url, true);
-    let (body, spans) = mask_body(&request.body, &mut secrets);
+    let (body, spans) = match holds_secret_decoded(request, &mut secrets) {
+        true => withheld(&request.body),
+        false => mask_body(&request.body, &mut secrets),
+    };
     request.body = body;
     // What was masked before stays listed.
     let new = spans.into_iter().filter(|span| !request.masked.contains(span)).collect::<Vec<_>>();
@@ -162,6 +166,29 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
         *name = secrets.mask(name);
     }
     secrets
+}
+
+/// So much of a coded body is searched.
+const MAX_SEARCHED: usize = 64 << 20;
+
+/// Whether a body under a content coding holds secrets, as far as it can be decoded; they become known.
+fn holds_secret_decoded(request: &Request, secrets: &mut Secrets) -> bool {
+    let is_coding = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-encoding");
+    let value = request.headers.iter().find(is_coding).map(|(_, value)| value);
+    let Some(mut coding) = value.and_then(|value| Coding::of(value)) else { return false };
+    let mut decoded = Vec::new();
+    for part in request.body.chunks(4 << 10) {
+        if coding.feed(part, &mut decoded).is_err() || decoded.len() > MAX_SEARCHED {
+            break;
+        }
+    }
+    let _ = coding.finish(&mut decoded);
+    !mask_body(&decoded, secrets).1.is_empty()
+}
+
+/// A body of which nothing may be shown.
+fn withheld(body: &[u8]) -> (Bytes, Vec<Span>) {
+    (vec![b'*'; body.len()].into(), merged(vec![0..body.len()]))
 }
 
 /// Returns the body with its secrets masked, and where. The values of secret names become secrets.

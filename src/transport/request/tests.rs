@@ -185,3 +185,29 @@ fn the_first_line_of_a_head_is_masked_where_it_is_a_field() {
     let line = "HTTP/1.1 200 token: fine\r\nx: y\r\n\r\n";
     assert_eq!(shown(line), line);
 }
+
+#[test]
+fn a_coded_body_with_a_secret_is_withheld_and_its_secret_known() {
+    use std::io::Write as _;
+    let coded = |text: &str| {
+        let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        e.write_all(text.as_bytes()).unwrap();
+        Bytes::from(e.finish().unwrap())
+    };
+    let of = |body: Bytes| {
+        let headers = vec![("Content-Encoding".to_owned(), "gzip".to_owned())];
+        let mut request = Request { headers, body, ..Request::default() };
+        let secrets = mask_recorded(&mut request);
+        (request, secrets)
+    };
+    let (request, secrets) = of(coded(r#"{"model":"m","api_key":"correct-horse-battery"}"#));
+    assert!(request.body.iter().all(|b| *b == b'*') && !request.body.is_empty());
+    assert_eq!(request.masked, [(0, request.body.len() as u64)]);
+    assert_eq!(secrets.mask("your correct-horse-battery"), "your *********************");
+    let plain = coded(r#"{"model":"m","messages":[]}"#);
+    let (request, _) = of(plain.clone());
+    assert_eq!((&request.body, request.masked.len()), (&plain, 0));
+    // What is no gzip at all is searched as it is.
+    let (request, _) = of(Bytes::from_static(b"{\"api_key\":\"correct-horse-battery\"}"));
+    assert_eq!(request.body, &b"{\"api_key\":\"*********************\"}"[..]);
+}
