@@ -477,6 +477,85 @@ fn no_part_of_a_session_by_another_hand_shows_a_secret() {
     }
 }
 
+/// The same where bodies are under a content coding, of the response and of the request.
+#[test]
+fn no_coded_body_of_a_session_by_another_hand_holds_a_secret() {
+    use std::io::Write as _;
+    let coded = |coding: &str, text: &str| match coding {
+        "gzip" => {
+            let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            e.write_all(text.as_bytes()).unwrap();
+            e.finish().unwrap()
+        }
+        "deflate" => {
+            let mut e = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            e.write_all(text.as_bytes()).unwrap();
+            e.finish().unwrap()
+        }
+        "zstd" => {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            ruzstd::encoding::compress_to_vec(text.as_bytes(), level)
+        }
+        _ => text.as_bytes().to_vec(),
+    };
+    let undone = |bytes: &[u8]| {
+        let mut all = vec![bytes.to_vec()];
+        for coding in ["gzip", "deflate", "zstd"] {
+            let mut coding = sselens::inspect::Coding::of(coding).unwrap();
+            let mut out = Vec::new();
+            let _ = coding.feed(bytes, &mut out).and_then(|()| coding.finish(&mut out));
+            all.push(out);
+        }
+        all.concat()
+    };
+    let base64 = base64::engine::general_purpose::STANDARD;
+    let dir = tempfile::tempdir().unwrap();
+    let asked = format!("{{\"model\":\"m\",\"api_key\":\"{BODY}\",\"messages\":[]}}");
+    let before = "some text before it, and more of it ".repeat(9);
+    let said =
+        format!("data: {{\"error\":{{\"message\":\"{before} bad key {HEADER} {BODY}\"}}}}\n\n");
+    for (of_request, of_response, cut) in [
+        ("gzip", "identity", 9999),
+        ("zstd", "gzip", 9999),
+        ("identity", "gzip", 7),
+        ("deflate", "deflate", 7),
+        ("identity", "zstd", 9999),
+        ("gzip", "zstd", 50),
+    ] {
+        let mut lines = vec![
+            serde_json::json!({"sselens": "session", "format": 1, "version": "0", "created": ""}),
+            serde_json::json!({"type": "request", "x": 0, "at": 0.1, "method": "POST", "url": "http://h/",
+                "headers": [["authorization", format!("Bearer {HEADER}")], ["content-encoding", of_request]],
+                "pieces": [{"base64": base64.encode(coded(of_request, &asked))}]}),
+            serde_json::json!({"type": "head", "x": 0, "at": 0.2, "status": 200, "version": "HTTP/1.1",
+                "headers": [["content-type", "text/event-stream"], ["content-encoding", of_response]]}),
+        ];
+        for piece in coded(of_response, &said).chunks(cut) {
+            lines.push(serde_json::json!({"type": "body", "x": 0, "at": 0.3, "len": piece.len(),
+                "pieces": [{"base64": base64.encode(piece)}]}));
+        }
+        lines.push(serde_json::json!({"type": "end", "x": 0, "at": 0.5, "cause": "complete"}));
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(dir.path().join("a.jsonl"), text).unwrap();
+        let run = |args: &[&str]| run(dir.path(), &[], args);
+        let mut all = vec![run(&["show", "a.jsonl"]), run(&["show", "a.jsonl", "-o", "raw"])];
+        all.push(run(&["show", "a.jsonl", "--lens", "all"]));
+        all.extend(EXPORTS.iter().map(|to| run(&["export", "a.jsonl", "--to", to])));
+        let what = format!(
+            "a request under {of_request} and its answer under {of_response}, in reads of {cut}"
+        );
+        for seen in all {
+            // What stands in base64 and is compressed there is looked at too.
+            let texts = String::from_utf8_lossy(&seen).into_owned();
+            let inside = texts.split(['"', '\n', ' ']).filter_map(|word| base64.decode(word).ok());
+            let seen = [undone(&seen), inside.flat_map(|bytes| undone(&bytes)).collect()].concat();
+            for secret in [HEADER, BODY] {
+                assert_absent(&seen, secret, &what);
+            }
+        }
+    }
+}
+
 /// A request with a secret in its address, its header and its body.
 fn request(body: &str) -> String {
     let all = format!(
