@@ -6,18 +6,24 @@
 //! apart by `output_index`: GitHub Copilot gives every event other ids.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::emit::{emit_text, model_once};
 use super::{
-    Channel, DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path,
-    Payload, RequestSide, ToolPiece, Usage, Varying, error_text,
+    DecodeEvent, Decoder, Dialect, EndingRules, ErrorShape, Evidence, InBandError, Path, Payload,
+    RequestSide, ToolPiece, Varying, error_text,
 };
 use crate::frame;
 use crate::json::{Kind, Value};
 
+mod events;
+mod reported;
 mod requests;
+mod whole;
+
+use events::ResponsesEvent;
+use reported::{PartKind, ReportedPart, ReportedParts};
 use requests::{read, write};
+use whole::{IN_BODY, IN_EVENT, IN_RESPONSE};
 
 /// The dialect `openai-responses`.
 pub(super) struct OpenAiResponses;
@@ -64,65 +70,16 @@ impl Dialect for OpenAiResponses {
     }
 }
 
-/// The parts of an answer that come in deltas and again whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum PartKind {
-    Text,
-    Refusal,
-    Reasoning,
-    Summary,
-    Call,
-    Arguments,
-}
-
-/// How many items are known to be announced.
-const MAX_ANNOUNCED: usize = 4096;
-
-/// How many parts are matched by their text; more are taken in order.
-const MAX_MATCHED: usize = 64;
-
-/// A text's length and hash: enough to know it again, however it was cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Print {
-    len: u64,
-    hash: u64,
-}
-
-impl Default for Print {
-    fn default() -> Self {
-        Self { len: 0, hash: 0xcbf2_9ce4_8422_2325 }
-    }
-}
-
-impl Print {
-    fn of(text: &str) -> Self {
-        let mut print = Self::default();
-        print.add(text);
-        print
-    }
-
-    /// FNV-1a: the same for a text and for its pieces.
-    fn add(&mut self, text: &str) {
-        self.len += text.len() as u64;
-        for byte in text.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-}
-
 #[derive(Default)]
 struct OpenAiResponsesDecoder {
     told_model: bool,
-    /// What was reported already: (which kind, the item, the part of it).
-    emitted: BTreeMap<(PartKind, u64, u64), Print>,
-    /// The items that were announced.
-    announced: BTreeSet<u64>,
+    reported: ReportedParts,
     /// An error was reported; the failed response that follows it repeats it.
     failed: bool,
     /// A response ended. Over WebSocket another may follow it.
     over: bool,
     /// The part that the last payload was a delta of, if it was nothing else.
-    last: Option<(PartKind, u64, u64)>,
+    last: Option<ReportedPart>,
 }
 
 impl Decoder for OpenAiResponsesDecoder {
@@ -133,8 +90,8 @@ impl Decoder for OpenAiResponsesDecoder {
     fn repeat(&mut self, text: &str) {
         // Of a call the text is not kept.
         let last = self.last.filter(|(part, ..)| *part != PartKind::Arguments);
-        if let Some(emitted) = last.and_then(|last| self.emitted.get_mut(&last)) {
-            emitted.add(text);
+        if let Some(last) = last {
+            self.reported.add(last, text);
         }
     }
 
@@ -153,81 +110,38 @@ impl Decoder for OpenAiResponsesDecoder {
         };
         // Gateways that drop the `type` leave the event's name, and the other way round.
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
-        match kind.as_ref() {
-            "response.output_text.delta" => {
-                self.delta(json, PartKind::Text, "content_index", emit);
+        match ResponsesEvent::of(&kind) {
+            ResponsesEvent::Add(part, index) => self.delta(json, part, index, emit),
+            ResponsesEvent::Restate(part, member) => self.done(json, part, member, emit),
+            ResponsesEvent::Call { member, free_text } => {
+                self.arguments(json, member, free_text, emit)
             }
-            "response.reasoning_summary_text.delta" => {
-                self.delta(json, PartKind::Summary, "summary_index", emit);
-            }
-            // The second name is what servers of open models used before OpenAI had one.
-            "response.reasoning_text.delta" | "response.reasoning.delta" => {
-                self.delta(json, PartKind::Reasoning, "content_index", emit);
-            }
-            "response.refusal.delta" => self.delta(json, PartKind::Refusal, "content_index", emit),
-            "response.function_call_arguments.delta" | "response.mcp_call_arguments.delta" => {
-                self.arguments(json, "delta", false, emit);
-            }
-            "response.custom_tool_call_input.delta" => self.arguments(json, "delta", true, emit),
-            // What is spoken, and what the server itself runs.
-            "response.audio.transcript.delta"
-            | "response.code_interpreter_call_code.delta"
-            | "response.shell_call_command.delta" => {
-                emit_text(Channel::Other, Path::new("delta", 0), json.str("delta"), emit);
-            }
-            "response.output_text.done" => self.done(json, PartKind::Text, "text", emit),
-            "response.reasoning_summary_text.done" => {
-                self.done(json, PartKind::Summary, "text", emit);
-            }
-            "response.reasoning_text.done" | "response.reasoning.done" => {
-                self.done(json, PartKind::Reasoning, "text", emit)
-            }
-            "response.refusal.done" => self.done(json, PartKind::Refusal, "refusal", emit),
-            "response.function_call_arguments.done" | "response.mcp_call_arguments.done"
-                if self.is_new(json, PartKind::Arguments) =>
+            ResponsesEvent::RestateCall { member, free_text }
+                if !self.reported.has((PartKind::Arguments, output_index(json), 0)) =>
             {
-                self.arguments(json, "arguments", false, emit);
+                self.arguments(json, member, free_text, emit);
             }
-            "response.custom_tool_call_input.done" if self.is_new(json, PartKind::Arguments) => {
-                self.arguments(json, "input", true, emit);
+            ResponsesEvent::Tell(channel, member) => {
+                emit_text(channel, Path::new(member, 0), json.str(member), emit);
             }
-            "response.created" => {
+            ResponsesEvent::Begin => {
                 if self.over {
                     *self = Self { told_model: self.told_model, ..Self::default() };
                     emit(DecodeEvent::Begun);
                 }
                 self.other(json, payload, emit);
             }
-            // Perplexity's, of what it looks up.
-            "response.reasoning.started" => {
-                emit_text(Channel::Reasoning, Path::new("thought", 0), json.str("thought"), emit);
-            }
-            "response.output_item.added" => {
-                if self.announced.len() < MAX_ANNOUNCED {
-                    self.announced.insert(output_index(json));
-                }
+            ResponsesEvent::OpenItem => {
+                self.reported.announce(output_index(json));
                 self.begin_call(json, emit);
             }
-            "response.output_item.done" => {
+            ResponsesEvent::CloseItem => {
                 if let Some(item) = json.get("item") {
                     self.item(item, output_index(json), &IN_EVENT, emit);
                 }
             }
-            "response.completed"
-            | "response.incomplete"
-            | "response.failed"
-            | "response.done"
-            | "response.cancelled" => {
-                self.response(json.get("response"), &IN_RESPONSE, emit);
-                // Perplexity has the error beside the type, and no response.
-                let failed = kind == "response.failed" && !self.failed;
-                if failed && (json.get("response").is_none() || json.get("error").is_some()) {
-                    self.error(error_of(json), emit);
-                }
-                self.over = true;
-                emit(DecodeEvent::Terminal);
-            }
-            "error" | "response.error" => self.error(error_of(json), emit),
+            ResponsesEvent::End { failed } => self.end(json, failed, emit),
+            ResponsesEvent::Fail => self.error(error_of(json), emit),
             _ if payload.kind == frame::FrameKind::Body && json.get("output").is_some() => {
                 self.response(Some(json), &IN_BODY, emit);
                 emit(DecodeEvent::Terminal);
@@ -237,51 +151,7 @@ impl Decoder for OpenAiResponsesDecoder {
     }
 }
 
-/// The paths of an item's parts: in its own event, in the whole response, in a body of its own.
-struct OpenAiResponsesPaths {
-    text: &'static str,
-    summary: &'static str,
-    call: &'static str,
-    usage: &'static str,
-}
-
-static IN_EVENT: OpenAiResponsesPaths = OpenAiResponsesPaths {
-    text: "item.content[#].text",
-    summary: "item.summary[#].text",
-    call: "item",
-    usage: "response.usage",
-};
-
-static IN_RESPONSE: OpenAiResponsesPaths = OpenAiResponsesPaths {
-    text: "response.output[#].content[#].text",
-    summary: "response.output[#].summary[#].text",
-    call: "response.output[#]",
-    usage: "response.usage",
-};
-
-static IN_BODY: OpenAiResponsesPaths = OpenAiResponsesPaths {
-    text: "output[#].content[#].text",
-    summary: "output[#].summary[#].text",
-    call: "output[#]",
-    usage: "usage",
-};
-
-impl OpenAiResponsesPaths {
-    /// A path of part `part` of item `item`.
-    fn of(&self, template: &'static str, item: u64, part: usize) -> Path {
-        if self.call == "item" {
-            Path::new(template, part)
-        } else {
-            Path::new(template, item as usize).second(part)
-        }
-    }
-}
-
 impl OpenAiResponsesDecoder {
-    fn is_new(&self, json: Value<'_>, part: PartKind) -> bool {
-        !self.emitted.contains_key(&(part, output_index(json), 0))
-    }
-
     fn delta(
         &mut self,
         json: Value<'_>,
@@ -291,7 +161,7 @@ impl OpenAiResponsesDecoder {
     ) {
         let text = json.str("delta");
         let key = (part, output_index(json), count(json, index));
-        self.emitted.entry(key).or_default().add(text.as_deref().unwrap_or_default());
+        self.reported.add(key, text.as_deref().unwrap_or_default());
         self.last = Some(key);
         emit_text(part.channel(), Path::new("delta", 0), text, emit);
     }
@@ -307,8 +177,9 @@ impl OpenAiResponsesDecoder {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         let (item, number) = (output_index(json), count(json, index));
         let text = json.str(member).unwrap_or_default();
-        if !self.emitted.contains_key(&(part, item, number)) && !self.knows(part, item, &text) {
-            self.emitted.insert((part, item, number), Print::of(&text));
+        let told = &mut self.reported;
+        if !told.has((part, item, number)) && !told.knows(part, item, &text) {
+            told.set((part, item, number), &text);
             emit_text(part.channel(), Path::new(member, 0), Some(text), emit);
         }
     }
@@ -322,7 +193,8 @@ impl OpenAiResponsesDecoder {
     ) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
-        self.emitted.insert((PartKind::Arguments, index, 0), Print::default());
+        // Of a call the text is not kept.
+        self.reported.set((PartKind::Arguments, index, 0), "");
         self.last = (member == "delta").then_some((PartKind::Arguments, index, 0));
         emit(DecodeEvent::Tool(Box::new(ToolPiece {
             choice: 0,
@@ -350,9 +222,9 @@ impl OpenAiResponsesDecoder {
         path: Path,
         emit: &mut dyn FnMut(DecodeEvent<'_>),
     ) {
-        let arguments =
-            arguments.filter(|a| !a.is_empty() && self.is_first(PartKind::Arguments, index));
-        if !self.is_first(PartKind::Call, index) && arguments.is_none() {
+        let arguments = arguments
+            .filter(|a| !a.is_empty() && self.reported.is_first(PartKind::Arguments, index));
+        if !self.reported.is_first(PartKind::Call, index) && arguments.is_none() {
             return;
         }
         let given = |key| item.str(key).filter(|t| !t.is_empty());
@@ -368,165 +240,16 @@ impl OpenAiResponsesDecoder {
         })));
     }
 
-    /// Whether nothing of that kind was reported of an item; it counts as reported from here on.
-    fn is_first(&mut self, part: PartKind, index: u64) -> bool {
-        self.emitted.insert((part, index, 0), Print::default()).is_none()
-    }
-
-    /// Whether a whole text was reported before under another number: of a part of the same item, or,
-    /// where the item was never announced, of any.
-    fn knows(&self, part: PartKind, item: u64, text: &str) -> bool {
-        if text.is_empty() {
-            return false;
+    /// The last event of a response.
+    fn end(&mut self, json: Value<'_>, failed: bool, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+        self.response(json.get("response"), &IN_RESPONSE, emit);
+        // Perplexity has the error beside the type, and no response.
+        let fails = failed && !self.failed;
+        if fails && (json.get("response").is_none() || json.get("error").is_some()) {
+            self.error(error_of(json), emit);
         }
-        let print = Print::of(text);
-        let of = |from, to| self.emitted.range((part, from, 0)..=(part, to, u64::MAX));
-        match self.announced.contains(&item) || self.announced.is_empty() {
-            true => of(item, item).any(|(_, emitted)| *emitted == print),
-            false => of(0, u64::MAX).any(|(_, emitted)| *emitted == print),
-        }
-    }
-
-    /// The parts of a whole item that were not reported yet. Some servers number parts otherwise in
-    /// the end: what has the number or the text of one that was reported is known, and of the rest as
-    /// many as are left of those.
-    fn news<'a>(
-        &self,
-        index: u64,
-        parts: impl Iterator<Item = (usize, PartKind, Cow<'a, str>)>,
-    ) -> Vec<(usize, PartKind, Cow<'a, str>)> {
-        let kinds = [PartKind::Text, PartKind::Refusal, PartKind::Reasoning, PartKind::Summary];
-        let emitted = kinds
-            .iter()
-            .flat_map(|kind| self.emitted.range((*kind, index, 0)..=(*kind, index, u64::MAX)));
-        let mut left: BTreeMap<(PartKind, u64), Print> =
-            emitted.map(|((kind, _, number), print)| ((*kind, *number), *print)).collect();
-        let mut news: Vec<_> = parts.collect();
-        news.retain(|(i, kind, text)| match left.get(&(*kind, *i as u64)) {
-            Some(print) if *print == Print::of(text) => {
-                left.remove(&(*kind, *i as u64));
-                false
-            }
-            _ => true,
-        });
-        if left.len() <= MAX_MATCHED && news.len() <= MAX_MATCHED {
-            news.retain(|(_, kind, text)| {
-                let print = Print::of(text);
-                let same = left.iter().find(|((k, _), p)| k == kind && **p == print);
-                let same = same.map(|(key, _)| *key);
-                same.and_then(|key| left.remove(&key)).is_none()
-            });
-        }
-        news.retain(|(i, kind, text)| {
-            if left.remove(&(*kind, *i as u64)).is_some() {
-                return false;
-            }
-            let other = left.range((*kind, 0)..=(*kind, u64::MAX)).next().map(|(key, _)| *key);
-            other.and_then(|key| left.remove(&key)).is_none() && !self.knows(*kind, index, text)
-        });
-        news
-    }
-
-    /// An item that is whole: what of it was not reported before.
-    fn item(
-        &mut self,
-        item: Value<'_>,
-        index: u64,
-        paths: &'static OpenAiResponsesPaths,
-        emit: &mut dyn FnMut(DecodeEvent<'_>),
-    ) {
-        if is_call(item) {
-            let given = item.get("input").or_else(|| item.get("arguments"));
-            let arguments = given.and_then(|a| match a.kind() {
-                Kind::Object => Some(Cow::Borrowed(a.source())),
-                _ => a.as_str(),
-            });
-            let path = Path::new(paths.call, index as usize);
-            return self.call(item, arguments, index, path, emit);
-        }
-        // A thought that came in pieces is not reported again under its other name.
-        let thinks = item.get("type").is_some_and(|t| t.is("reasoning"));
-        if thinks && [PartKind::Summary, PartKind::Reasoning].iter().any(|p| self.came(*p, index)) {
-            return;
-        }
-        let parts = |key| item.get(key).into_iter().flat_map(Value::items).enumerate();
-        let summary = parts("summary")
-            .map(|(i, part)| (i, PartKind::Summary, part.str("text").unwrap_or_default()));
-        let content = parts("content").map(|(i, content)| {
-            let (part, member) = match content.str("type").as_deref() {
-                Some("refusal") => (PartKind::Refusal, "refusal"),
-                Some("reasoning_text") => (PartKind::Reasoning, "text"),
-                _ => (PartKind::Text, "text"),
-            };
-            (i, part, content.str(member).unwrap_or_default())
-        });
-        let mut summed_up = String::new();
-        for (i, part, text) in self.news(index, summary.chain(content)) {
-            self.emitted.insert((part, index, i as u64), Print::of(&text));
-            let template = if part == PartKind::Summary { paths.summary } else { paths.text };
-            let (channel, path) = (part.channel(), paths.of(template, index, i));
-            let duplicate = thinks && part != PartKind::Summary && text == summed_up;
-            if part == PartKind::Summary {
-                summed_up.push_str(&text);
-            }
-            if !text.is_empty() {
-                emit(DecodeEvent::Text { choice: 0, channel, path, text, duplicate });
-            }
-        }
-    }
-
-    /// Whether anything of that kind was reported of an item.
-    fn came(&self, part: PartKind, index: u64) -> bool {
-        self.emitted.range((part, index, 0)..=(part, index, u64::MAX)).next().is_some()
-    }
-
-    /// A whole response, at its end.
-    fn response(
-        &mut self,
-        response: Option<Value<'_>>,
-        paths: &'static OpenAiResponsesPaths,
-        emit: &mut dyn FnMut(DecodeEvent<'_>),
-    ) {
-        let Some(response) = response else { return };
-        self.model(response, emit);
-        // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
-        // output indices: it is read only for kinds of which nothing came before it.
-        let came = |parts: &[PartKind]| self.emitted.keys().any(|(part, ..)| parts.contains(part));
-        let text = came(&[PartKind::Text, PartKind::Refusal]);
-        let thought = came(&[PartKind::Reasoning, PartKind::Summary]);
-        let called = came(&[PartKind::Call, PartKind::Arguments]);
-        let output = response.get("output").into_iter().flat_map(Value::items);
-        for (index, item) in output.enumerate() {
-            let reasoning = item.get("type").is_some_and(|t| t.is("reasoning"));
-            let came = if is_call(item) {
-                called
-            } else if reasoning {
-                thought
-            } else {
-                text
-            };
-            if !came {
-                self.item(item, index as u64, paths, emit);
-            }
-        }
-        if let Some(usage) = response.get("usage").map(usage_of).filter(Usage::is_given) {
-            emit(DecodeEvent::Usage { path: Path::new(paths.usage, 0), usage });
-        }
-        let repeated = self.failed;
-        if let Some(error) = response.get("error").filter(|e| e.kind() == Kind::Object)
-            && !repeated
-        {
-            let kind = word(error, "code").or_else(|| word(error, "type"));
-            let message = error_text(error);
-            self.error(InBandError { message, kind, shape: ErrorShape::Object }, emit);
-        }
-        // After an error, the status only says again that there was one.
-        if let Some(reason) = response.str("status").filter(|_| !repeated) {
-            emit(DecodeEvent::Finish { choice: 0, reason });
-            if let Some(cause) = response.get("incomplete_details").and_then(|d| d.str("reason")) {
-                emit(DecodeEvent::Cause { choice: 0, cause });
-            }
-        }
+        self.over = true;
+        emit(DecodeEvent::Terminal);
     }
 
     fn error(&mut self, error: InBandError<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
@@ -554,17 +277,6 @@ impl OpenAiResponsesDecoder {
                 && (json.get("detail").is_some() || json.get("message").is_some()));
         if is_error {
             self.error(error_of(json), emit);
-        }
-    }
-}
-
-impl PartKind {
-    fn channel(self) -> Channel {
-        match self {
-            PartKind::Text => Channel::Content,
-            PartKind::Refusal => Channel::Refusal,
-            PartKind::Reasoning | PartKind::Summary => Channel::Reasoning,
-            PartKind::Call | PartKind::Arguments => Channel::Tool,
         }
     }
 }
@@ -600,17 +312,6 @@ fn error_of(json: Value<'_>) -> InBandError<'_> {
     let kind = word(error, "code");
     let kind = kind.or_else(|| nested.and_then(|e| word(e, "type")));
     InBandError { message: error_text(error), kind, shape }
-}
-
-fn usage_of(usage: Value<'_>) -> Usage {
-    let count = |path: &[&str]| usage.at(path).and_then(Value::as_u64);
-    Usage {
-        input: count(&["input_tokens"]),
-        output: count(&["output_tokens"]),
-        reasoning: count(&["output_tokens_details", "reasoning_tokens"]),
-        cached: count(&["input_tokens_details", "cached_tokens"]),
-        total: count(&["total_tokens"]),
-    }
 }
 
 #[cfg(test)]
