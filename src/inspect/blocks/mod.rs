@@ -14,10 +14,12 @@ mod anthropic;
 mod bedrock;
 mod channels;
 mod cohere;
+mod container;
 mod engine;
 mod identity;
 mod interactions;
 mod keys;
+mod members;
 mod mistral;
 mod realtime;
 mod responses;
@@ -26,6 +28,7 @@ mod steps;
 mod streamed;
 mod table;
 mod transcription;
+mod unopened;
 
 pub(in crate::inspect) use engine::Surroundings;
 

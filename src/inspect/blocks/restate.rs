@@ -105,18 +105,17 @@ impl Engine {
 
     /// The response that the terminal event repeats. Returns the places of the items it lists.
     pub(super) fn final_object(&mut self, json: Value<'_>, aborted: bool) -> BTreeSet<u32> {
-        let mut listed = BTreeSet::new();
         let container = self.container;
-        let streamed: Vec<u32> = (0..self.list.len() as u32)
+        let streamed: BTreeSet<u32> = (0..self.list.len() as u32)
             .rev()
             .take_while(|i| self.list[*i as usize].container == container)
             .filter(|i| usize::from(self.live[*i as usize].space) == ITEM)
             .collect();
         let Some(response) = json.get("response").filter(|r| r.kind() == Kind::Object) else {
-            return listed;
+            return BTreeSet::new();
         };
         let output = response.get("output").filter(|o| o.kind() == Kind::Array);
-        if output.is_none_or(Value::is_empty) {
+        let Some(items) = output.filter(|output| !output.is_empty()) else {
             if !streamed.is_empty() && !aborted {
                 let how = if output.is_some() { "is empty" } else { "is missing" };
                 let items = text::count(streamed.len() as u64, "item");
@@ -124,19 +123,31 @@ impl Engine {
                     format!("The final output {how} although {items} streamed: both OpenAI helpers return nothing")
                 });
             }
-            return listed;
+            return BTreeSet::new();
+        };
+        let mut missing = streamed;
+        let listed = self.listed(items, &mut missing);
+        if !aborted {
+            missing.into_iter().for_each(|at| self.left_out(at));
         }
-        let items = output.into_iter().flat_map(Value::items);
-        let mut free: BTreeSet<u32> = streamed.iter().copied().collect();
-        let ids: BTreeMap<String, u32> = streamed
+        listed
+    }
+
+    /// The items that the final object lists, each held against the streamed one that it is, which
+    /// is taken out of `free`.
+    fn listed(&mut self, items: Value<'_>, free: &mut BTreeSet<u32>) -> BTreeSet<u32> {
+        let mut listed = BTreeSet::new();
+        // Of an id that two items have, the first streamed one is meant.
+        let ids: BTreeMap<String, u32> = free
             .iter()
+            .rev()
             .filter_map(|i| Some((self.list[*i as usize].id.clone()?, *i)))
             .collect();
         let (mut last, mut renamed) = (None, None);
-        for item in items {
+        for item in items.items() {
             let id = item.str("id").map(|id| text::preview(&id, 200)).unwrap_or_default();
             let by_id = ids.get(&id).copied().filter(|i| free.contains(i));
-            let Some(at) = by_id.or_else(|| self.alike(item, &free)) else {
+            let Some(at) = by_id.or_else(|| self.alike(item, free)) else {
                 continue;
             };
             free.remove(&at);
@@ -167,18 +178,19 @@ impl Engine {
                 )
             });
         }
-        // What the final object leaves out is lost for everyone who reads only that.
-        for at in free.into_iter().filter(|_| !aborted) {
-            let kind = self.list[at as usize].kind.as_str();
-            if matches!(kind, "message" | "function_call" | "custom_tool_call")
-                && self.list[at as usize].closed.is_some()
-            {
-                self.fault(Code::FinalDiffers, Severity::Error, |e| {
-                    format!("The final object leaves out {}", e.list[at as usize].label())
-                });
-            }
-        }
         listed
+    }
+
+    /// An item that the final object leaves out: it is lost for everyone who reads only that.
+    fn left_out(&mut self, at: u32) {
+        let kind = self.list[at as usize].kind.as_str();
+        if matches!(kind, "message" | "function_call" | "custom_tool_call")
+            && self.list[at as usize].closed.is_some()
+        {
+            self.fault(Code::FinalDiffers, Severity::Error, |e| {
+                format!("The final object leaves out {}", e.list[at as usize].label())
+            });
+        }
     }
 
     fn once(&mut self, code: Code, severity: Severity, message: impl FnOnce() -> String) {

@@ -1,29 +1,41 @@
 //! What each event does to its block: opens, fills, closes it, and what may be wrong with that.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::super::{Code, Severity};
 use super::Block;
 use super::engine::{Engine, Steady, Surroundings, capital, knows, tag_of};
 use super::responses;
-use super::table::{Does, Fit, Row, Space, Table, Tag, text_at};
+use super::table::{Does, Fit, Row, Space, Table, text_at};
 use crate::json::{Kind, Value};
 use crate::text;
 
-impl Engine {
-    pub(super) fn opens(&mut self, table: &'static Table, row: &'static Row, json: Value<'_>) {
-        let Some((outer, key)) = self.index(table, row, json) else { return };
-        let space = &table.spaces[row.space];
-        let parent = self.outer(table, row, outer);
+/// What an event says of the block that it opens.
+struct Opening {
+    kind: String,
+    id: Option<String>,
+    name: Option<String>,
+}
+
+impl Opening {
+    fn by(space: &'static Space, row: &'static Row, json: Value<'_>) -> Self {
         let kind = tag_of(&space.kind, row, json).unwrap_or_default();
-        let kind = text::preview(&kind, 60);
         let word = |path: &[&str]| {
             let word = (!path.is_empty()).then(|| text_at(json, path)).flatten();
             word.filter(|w| !w.is_empty()).map(|w| text::preview(&w, 200))
         };
-        let (id, name) = (word(space.id), word(space.name));
+        Self { kind: text::preview(&kind, 60), id: word(space.id), name: word(space.name) }
+    }
+}
+
+impl Engine {
+    /// An event that opens a block.
+    pub(super) fn opens(&mut self, table: &'static Table, row: &'static Row, json: Value<'_>) {
+        let Some((outer, key)) = self.index(table, row, json) else { return };
+        let space = &table.spaces[row.space];
+        let parent = self.outer(table, row, outer);
+        let opening = Opening::by(space, row, json);
         let known = self.keys.get(&(row.space as u8, outer, key)).copied();
         let known = known.filter(|at| !space.reused || self.list[*at as usize].closed.is_none());
         if let Some(at) = known
@@ -32,47 +44,18 @@ impl Engine {
         {
             // It opens too late, which has been reported.
             let block = &mut self.list[at as usize];
-            (block.announced, block.kind, block.name) = (true, kind, name);
-            block.id = id.or(block.id.take());
+            (block.announced, block.kind, block.name) = (true, opening.kind, opening.name);
+            block.id = opening.id.or(block.id.take());
             return;
         }
         let inside = self.inside(parent);
         if let Some(at) = known {
-            self.fault(Code::BlockReopened, Severity::Error, |e| {
-                let before = &e.list[at as usize];
-                let called = capital(&e.called(table, row.space, key));
-                let how = if before.kind == kind {
-                    String::new()
-                } else {
-                    format!(", now as {kind} after {}", before.kind)
-                };
-                format!(
-                    "{called}{inside} opens again in frame {}{how} (first in frame {})",
-                    e.frame, before.opened
-                )
-            });
-            self.open.remove(&at);
-            // What was inside the first is not inside the second.
-            for inner in std::mem::take(&mut self.live[at as usize].inner) {
-                let of = (self.live[inner as usize].space, key, self.list[inner as usize].key);
-                self.keys.remove(&of);
-                self.open.remove(&inner);
-                self.next.remove(&(of.0, key));
-            }
+            self.opens_again(table, row.space, (at, key), &opening.kind, &inside);
         } else {
             self.offset(row.space, space, (outer, key), &inside);
-            let twice = id.as_ref().and_then(|id| self.ids.get(id)).copied();
-            if let (Some(at), Some(id)) = (twice, &id) {
-                self.fault(Code::BlockReopened, Severity::Error, |e| {
-                    let before = e.list[at as usize].key;
-                    let noun = space.noun;
-                    format!(
-                        "Id \"{}\" opens {noun} {key} and opened {noun} {before}",
-                        text::preview(id, 40)
-                    )
-                });
-            }
+            self.opens_with_known_id(space, key, opening.id.as_deref());
         }
+        let Opening { kind, id, name } = opening;
         let excused = parent.is_some_and(|p| self.live[p as usize].accused);
         if let Some(parent) = parent.filter(|_| !excused && !row.outer.is_empty()) {
             self.fits_outer(table, row, parent, &kind);
@@ -88,15 +71,65 @@ impl Engine {
         self.announced = true;
         self.sign(table, at, json);
         if table.joins {
-            let text = ["text", "refusal"].iter().find_map(|k| text_at(json, &["part", k]));
-            let text = text.or_else(|| text_at(json, &["item", "arguments"]));
-            let text = text.or_else(|| text_at(json, &["item", "input"]));
-            let live = &mut self.live[at as usize];
-            live.text.prefill(text.as_deref().unwrap_or_default());
-            live.call = text_at(json, &["item", "call_id"]).map(|id| text::preview(&id, 200));
+            self.prefill(at, json);
         }
     }
 
+    /// A block opens that was opened before, and is another one from here on.
+    fn opens_again(
+        &mut self,
+        table: &'static Table,
+        space: usize,
+        (at, key): (u32, u64),
+        kind: &str,
+        inside: &str,
+    ) {
+        self.fault(Code::BlockReopened, Severity::Error, |e| {
+            let before = &e.list[at as usize];
+            let called = capital(&e.called(table, space, key));
+            let how = if before.kind == kind {
+                String::new()
+            } else {
+                format!(", now as {kind} after {}", before.kind)
+            };
+            format!(
+                "{called}{inside} opens again in frame {}{how} (first in frame {})",
+                e.frame, before.opened
+            )
+        });
+        self.open.remove(&at);
+        // What was inside the first is not inside the second.
+        for inner in std::mem::take(&mut self.live[at as usize].inner) {
+            let of = (self.live[inner as usize].space, key, self.list[inner as usize].key);
+            self.keys.remove(&of);
+            self.open.remove(&inner);
+            self.next.remove(&(of.0, key));
+        }
+    }
+
+    /// A block opens with an id that another has.
+    fn opens_with_known_id(&mut self, space: &'static Space, key: u64, id: Option<&str>) {
+        let Some(id) = id else { return };
+        let Some(at) = self.ids.get(id).copied() else { return };
+        self.fault(Code::BlockReopened, Severity::Error, |e| {
+            let before = e.list[at as usize].key;
+            let noun = space.noun;
+            let id = text::preview(id, 40);
+            format!("Id \"{id}\" opens {noun} {key} and opened {noun} {before}")
+        });
+    }
+
+    /// The text and the call's id that a block has when it opens.
+    fn prefill(&mut self, at: u32, json: Value<'_>) {
+        let text = ["text", "refusal"].iter().find_map(|k| text_at(json, &["part", k]));
+        let text = text.or_else(|| text_at(json, &["item", "arguments"]));
+        let text = text.or_else(|| text_at(json, &["item", "input"]));
+        let live = &mut self.live[at as usize];
+        live.text.prefill(text.as_deref().unwrap_or_default());
+        live.call = text_at(json, &["item", "call_id"]).map(|id| text::preview(&id, 200));
+    }
+
+    /// A first index that is not 0, or one that skips some.
     pub(super) fn offset(
         &mut self,
         at: usize,
@@ -180,6 +213,18 @@ impl Engine {
             return;
         }
         let late = self.late(at, parent);
+        self.adds_text(table, row, fit, (at, late), json);
+    }
+
+    /// The text of a delta, which is `late` or not.
+    fn adds_text(
+        &mut self,
+        table: &'static Table,
+        row: &'static Row,
+        fit: Option<&Fit>,
+        (at, late): (u32, bool),
+        json: Value<'_>,
+    ) {
         let path = fit.map(|f| f.text).filter(|path| !path.is_empty());
         let given = path.and_then(|path| json.at(path));
         if let Some(path) = path.filter(|_| given.is_none_or(Value::is_null))
@@ -203,33 +248,6 @@ impl Engine {
         if let Some(given) = given.filter(|g| !late && !self.at_fault && g.kind() == Kind::String) {
             let Range { start, end } = given.span();
             self.steady = Some(Steady { at, text: start + 1..end - 1, joins });
-        }
-    }
-
-    /// A delta of a block that nothing opened: it opens it, where the dialect has it so.
-    pub(super) fn opened_by_delta(
-        &mut self,
-        table: &'static Table,
-        row: &'static Row,
-        index: (u64, u64),
-        parent: Option<u32>,
-        fit: Option<&Fit>,
-        tag: &str,
-    ) -> Option<u32> {
-        let space = &table.spaces[row.space];
-        let kind = match (&space.kind, fit) {
-            (Tag::KeyOf(_), Some(_)) => tag,
-            (_, Some(fit)) if fit.kinds.len() == 1 => fit.kinds[0],
-            _ => "",
-        };
-        match space.implicit {
-            Some(announced) if !announced.contains(&kind) => {
-                let inside = self.inside(parent);
-                self.offset(row.space, space, index, &inside);
-                self.overlap(table, row.space, parent);
-                Some(self.push(table, row.space, index, parent, kind.to_owned()))
-            }
-            _ => Some(self.unopened(table, row.space, row, index, parent, kind)),
         }
     }
 
@@ -407,7 +425,7 @@ impl Engine {
         }
     }
 
-    fn left_open(&mut self, at: u32, severity: Severity) {
+    pub(super) fn left_open(&mut self, at: u32, severity: Severity) {
         self.fault(Code::BlockNotClosed, severity, |e| {
             let block = &e.list[at as usize];
             let (label, opened) = (capital(&block.label()), block.opened);
@@ -443,49 +461,6 @@ impl Engine {
                 let label = capital(&e.list[at as usize].label());
                 format!("{label} ends without a signature: the next turn is refused with HTTP 400")
             });
-        }
-    }
-
-    pub(super) fn ends(
-        &mut self,
-        table: &'static Table,
-        row: &'static Row,
-        json: Value<'_>,
-        around: &mut Surroundings<'_>,
-    ) {
-        let listed = match table.begins && row.does != Does::Finish && !self.untyped {
-            true => self.final_object(json, row.does == Does::Abort),
-            false => BTreeSet::new(),
-        };
-        if std::mem::replace(&mut self.finished, true) || row.does == Does::Abort {
-            return;
-        }
-        // After an error nothing is closed any more, and the error has been reported.
-        if !around.answer.errors.is_empty() {
-            return;
-        }
-        for at in std::mem::take(&mut self.open) {
-            let live = &self.live[at as usize];
-            let space = &table.spaces[usize::from(live.space)];
-            let kind = self.list[at as usize].kind.as_str();
-            // Parts end with their item.
-            let parent = self.list[at as usize].parent;
-            if parent.is_some_and(|p| self.list[p as usize].closed.is_none()) || live.accused {
-                continue;
-            }
-            // Where no event closes such blocks, the end does.
-            let is_closed = |row: &Row| matches!(row.does, Does::Close | Does::Whole | Does::Step);
-            let place = usize::from(live.space);
-            if !table.rows.iter().any(|row| row.space == place && is_closed(row)) {
-                continue;
-            }
-            let severity = match space.calls.contains(&kind) {
-                _ if listed.contains(&at) => Severity::Info,
-                true => Severity::Error,
-                false => space.unclosed,
-            };
-            self.unsigned(table, at, around);
-            self.left_open(at, severity);
         }
     }
 }
