@@ -74,6 +74,56 @@ impl PythonResponseStream {
         }
     }
 
+    /// The first event, which begins the response.
+    fn create(&mut self, kind: &str, response: Option<Value<'_>>) -> Result<(), Raised> {
+        if kind != "response.created" {
+            let kind = if kind.is_empty() { "None" } else { kind };
+            let words = "Expected to have received `response.created` before";
+            return Err(raise(format!("{words} `{kind}`")));
+        }
+        let Some(response) = response else {
+            return Err(no_attribute("NoneType", "to_dict"));
+        };
+        self.created = Some(text(Some(response), "id"));
+        let items = OutputItem::all(Some(response)).unwrap_or_default();
+        self.added = (0..).map(Index::At).zip(items).collect();
+        Ok(())
+    }
+
+    fn open_item(&mut self, event: Value<'_>) -> Result<(), Raised> {
+        let Some(item) = field(Some(event), "item") else { return Ok(()) };
+        let index = key(event);
+        if self.added.contains_key(&index) {
+            let index = index.script();
+            return Err(raise(format!("Duplicate response output index {index}.")));
+        }
+        self.added.insert(index, OutputItem::of(item));
+        Ok(())
+    }
+
+    fn open_part(&mut self, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(&key(event))?;
+        if item.kind == "message" {
+            let none = || no_attribute("NoneType", "append");
+            let content = item.content.as_mut().ok_or_else(none)?;
+            let part = field(Some(event), "part");
+            content.push(ItemPart::of(part.ok_or_else(|| no_attribute("NoneType", "to_dict"))?));
+        }
+        Ok(())
+    }
+
+    fn arguments(&mut self, event: Value<'_>) -> Result<(), Raised> {
+        let item = self.item(&key(event))?;
+        if item.kind != "function_call" {
+            return Err(Raised::new("AssertionError", ""));
+        }
+        match (&mut item.arguments, event.str("delta")) {
+            (Some(arguments), Some(delta)) => arguments.push_str(&delta),
+            _ => return Err(not_joined()),
+        }
+        Ok(())
+    }
+
     fn lifecycle(&mut self, response: Option<Value<'_>>) -> Result<(), Raised> {
         let mut seen = BTreeMap::new();
         for item in OutputItem::all(response).unwrap_or_default() {
@@ -148,18 +198,7 @@ impl Helper for PythonResponseStream {
         let kind = event.str("type").unwrap_or_default();
         let response = field(Some(event), "response");
         let Some(id) = &self.created else {
-            if kind != "response.created" {
-                let kind = if kind.is_empty() { "None" } else { &kind };
-                let words = "Expected to have received `response.created` before";
-                return Err(raise(format!("{words} `{kind}`")));
-            }
-            let Some(response) = response else {
-                return Err(no_attribute("NoneType", "to_dict"));
-            };
-            self.created = Some(text(Some(response), "id"));
-            let items = OutputItem::all(Some(response)).unwrap_or_default();
-            self.added = (0..).map(Index::At).zip(items).collect();
-            return Ok(());
+            return self.create(&kind, response);
         };
         let is_lifecycle = [
             "response.created",
@@ -177,28 +216,8 @@ impl Helper for PythonResponseStream {
             "response.created" | "response.queued" | "response.in_progress" => {
                 self.lifecycle(response)
             }
-            "response.output_item.added" => {
-                let Some(item) = field(Some(event), "item") else { return Ok(()) };
-                let index = key(event);
-                if self.added.contains_key(&index) {
-                    let index = index.script();
-                    return Err(raise(format!("Duplicate response output index {index}.")));
-                }
-                self.added.insert(index, OutputItem::of(item));
-                Ok(())
-            }
-            "response.content_part.added" => {
-                let item = self.item(&key(event))?;
-                if item.kind == "message" {
-                    let none = || no_attribute("NoneType", "append");
-                    let content = item.content.as_mut().ok_or_else(none)?;
-                    let part = field(Some(event), "part");
-                    content.push(ItemPart::of(
-                        part.ok_or_else(|| no_attribute("NoneType", "to_dict"))?,
-                    ));
-                }
-                Ok(())
-            }
+            "response.output_item.added" => self.open_item(event),
+            "response.content_part.added" => self.open_part(event),
             "response.output_text.delta" => {
                 let delta = text(Some(event), "delta");
                 let part = self.part(event)?;
@@ -209,17 +228,7 @@ impl Helper for PythonResponseStream {
                 Ok(())
             }
             "response.output_text.done" => self.part(event).map(|_| ()),
-            "response.function_call_arguments.delta" => {
-                let item = self.item(&key(event))?;
-                if item.kind != "function_call" {
-                    return Err(Raised::new("AssertionError", ""));
-                }
-                match (&mut item.arguments, event.str("delta")) {
-                    (Some(arguments), Some(delta)) => arguments.push_str(&delta),
-                    _ => return Err(not_joined()),
-                }
-                Ok(())
-            }
+            "response.function_call_arguments.delta" => self.arguments(event),
             "response.output_item.done" => self.done(event),
             "response.completed" => self.complete(response),
             _ => Ok(()),

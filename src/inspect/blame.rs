@@ -77,6 +77,51 @@ const PROXIES: &[&str] = &[
     "awselb",
 ];
 
+/// Kinds and codes of errors that the request brings about.
+const YOURS: &[&str] = &[
+    "invalid_request",
+    "authentication",
+    "permission",
+    "not_found",
+    "invalid_api_key",
+    "insufficient_quota",
+    "context_length",
+    "validationexception",
+    "accessdenied",
+    "invalid_argument",
+    "unauthorized",
+    "badrequest",
+    "bad_request",
+    "rate_limit",
+    "ratelimit",
+    "throttl",
+    "resource_exhausted",
+    "400",
+    "401",
+    "402",
+    "403",
+    "404",
+    "413",
+    "422",
+    "429",
+];
+
+/// Those of a server that fails.
+const THEIRS: &[&str] = &[
+    "overloaded",
+    "server_error",
+    "internal",
+    "api_error",
+    "unavailable",
+    "timeout",
+    "modelstreamerror",
+    "500",
+    "502",
+    "503",
+    "504",
+    "529",
+];
+
 impl Inspection {
     /// Who has to act; `None` where nothing is above info.
     pub fn blame(&self) -> Option<Blame> {
@@ -86,48 +131,53 @@ impl Inspection {
         Some(blame)
     }
 
-    /// What the exchange itself proves or points at.
-    fn by_evidence(&self, cause: &Finding) -> Option<Blame> {
+    /// What leaves no doubt, or little, by the code alone.
+    fn by_code(&self, code: Code) -> Option<Blame> {
         use Certainty::{Certain, Guess, Likely};
-        match cause.code {
+        let (party, certainty, why) = match code {
             Code::Swallowed422 => {
                 let why = "a NoneType error is Python of a gateway, never a provider's answer";
-                return Some(Blame::new(Party::Gateway, Likely, why));
+                (Party::Gateway, Likely, why)
             }
             Code::ConnectRefused => {
                 let url = self.request.as_ref().map_or("", |r| r.url.as_str());
                 let local = ["//127.", "//localhost", "//[::1]"].iter().any(|h| url.contains(h));
-                let confidence = if local { Certain } else { Likely };
-                return Some(Blame::new(Party::You, confidence, "nothing listens at that address"));
+                let certainty = if local { Certain } else { Likely };
+                (Party::You, certainty, "nothing listens at that address")
             }
             Code::ProxyRefused => {
-                let why = "the proxy did not connect to the server";
-                return Some(Blame::new(Party::Network, Likely, why));
+                (Party::Network, Likely, "the proxy did not connect to the server")
             }
-            Code::DnsFailure => {
-                return Some(Blame::new(Party::You, Likely, "the host name does not resolve"));
-            }
+            Code::DnsFailure => (Party::You, Likely, "the host name does not resolve"),
             Code::TimeoutTotal | Code::LimitBody => {
-                return Some(Blame::new(Party::You, Certain, "a limit that you set was reached"));
+                (Party::You, Certain, "a limit that you set was reached")
             }
             Code::LimitHttp => {
                 let why = "a limit of sselens was reached; the server did nothing wrong";
-                return Some(Blame::new(Party::You, Certain, why));
+                (Party::You, Certain, why)
             }
             Code::DialectMismatch => {
-                let why = "the configured dialect is not what the bytes are";
-                return Some(Blame::new(Party::You, Certain, why));
+                (Party::You, Certain, "the configured dialect is not what the bytes are")
             }
             Code::IdChanges => {
                 let why = "two answers on one stream: something in between joined them";
-                return Some(Blame::new(Party::Gateway, Guess, why));
+                (Party::Gateway, Guess, why)
             }
             Code::TimeoutIdle | Code::IdleStall | Code::KeepaliveWarmStall => {
                 let (party, who) = self.writer();
                 let why = format!("{who} stopped sending without closing the connection");
                 return Some(Blame::new(party, Guess, why));
             }
-            _ => {}
+            _ => return None,
+        };
+        Some(Blame::new(party, certainty, why))
+    }
+
+    /// What the exchange itself proves or points at.
+    fn by_evidence(&self, cause: &Finding) -> Option<Blame> {
+        use Certainty::{Guess, Likely};
+        if let Some(blame) = self.by_code(cause.code) {
+            return Some(blame);
         }
         if let Some(status) = self.status().filter(|s| *s >= 400) {
             return Some(self.by_status(status));
@@ -267,49 +317,6 @@ impl Inspection {
     /// By an error that the stream carries.
     fn by_error(&self, kind: &str, message: &str) -> Blame {
         use Certainty::{Guess, Likely};
-        /// Kinds and codes of errors that the request brings about.
-        const YOURS: &[&str] = &[
-            "invalid_request",
-            "authentication",
-            "permission",
-            "not_found",
-            "invalid_api_key",
-            "insufficient_quota",
-            "context_length",
-            "validationexception",
-            "accessdenied",
-            "invalid_argument",
-            "unauthorized",
-            "badrequest",
-            "bad_request",
-            "rate_limit",
-            "ratelimit",
-            "throttl",
-            "resource_exhausted",
-            "400",
-            "401",
-            "402",
-            "403",
-            "404",
-            "413",
-            "422",
-            "429",
-        ];
-        /// Those of a server that fails.
-        const THEIRS: &[&str] = &[
-            "overloaded",
-            "server_error",
-            "internal",
-            "api_error",
-            "unavailable",
-            "timeout",
-            "modelstreamerror",
-            "500",
-            "502",
-            "503",
-            "504",
-            "529",
-        ];
         let kind = kind.to_ascii_lowercase();
         let named = if kind.is_empty() {
             "the error in the stream".to_owned()

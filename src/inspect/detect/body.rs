@@ -115,55 +115,64 @@ fn splits_character(head: &[u8], tail: &[u8]) -> bool {
     })
 }
 
+/// How the connection of a body ended.
 fn transport(facts: &Facts, findings: &mut Findings) {
     let Some((cause, detail)) = &facts.end else { return };
-    let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
-    let got = text::count(facts.wire_len(), "byte");
-    let header = |name: &str| facts.head.as_ref().and_then(|h| h.header(name));
     let lower = detail.to_ascii_lowercase();
-    let http2 = facts.head.as_ref().is_some_and(|h| h.version.starts_with("HTTP/2"))
-        || lower.contains("http2");
     // What was sent before the cut may be all there was: then nothing is lost.
     let whole = facts.answer().sentinel.is_some() && facts.answer().finished();
-    let grave =
-        |code: Code| if whole { code.severity().min(Severity::Warn) } else { code.severity() };
-    let after = if whole { " (after [DONE])" } else { "" };
-    let (rule, message) = match cause {
+    let named = match cause {
         EndCause::Closed if facts.web_socket().is_some() => return,
-        EndCause::Closed if !refused(facts) && facts.wire_len() > 0 => (
-            Code::EofDelimited,
-            "The body ends with the connection: neither Content-Length nor chunked encoding"
-                .to_owned(),
-        ),
-        _ if facts.head.is_none() && *cause == EndCause::Reset => {
-            let (code, message) =
-                if lower.contains("goaway") || lower.contains("connection error received") {
-                    (
-                        Code::Http2Goaway,
-                        "Server closed the HTTP/2 connection before it took the request",
-                    )
-                } else if lower.contains("stream error") {
-                    (Code::Http2Reset, "Server reset the HTTP/2 stream before the response headers")
-                } else {
-                    (
-                        Code::ConnectionReset,
-                        "Connection reset before the response headers were complete",
-                    )
-                };
+        EndCause::Closed if !refused(facts) && facts.wire_len() > 0 => {
+            let message =
+                "The body ends with the connection: neither Content-Length nor chunked encoding";
+            Some((Code::EofDelimited, message.to_owned()))
+        }
+        EndCause::Reset if facts.head.is_none() => {
+            let (code, message) = reset_before_head(&lower);
             return findings.raise_end_in(Phase::Head, code, Severity::Error, message, detail);
         }
         _ if facts.head.is_none() => return,
+        cause => broken_off(facts, *cause, &lower, if whole { " (after [DONE])" } else { "" }),
+    };
+    let Some((code, message)) = named else { return };
+    let severity = if whole { code.severity().min(Severity::Warn) } else { code.severity() };
+    let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
+    findings.raise_end(code, severity, place, message, detail);
+}
+
+/// Whether an error of HTTP/2, in small letters, ends the connection and not one stream.
+fn ends_connection(lower: &str) -> bool {
+    lower.contains("goaway") || lower.contains("connection error received")
+}
+
+/// A reset before the response headers, by the error in small letters.
+fn reset_before_head(lower: &str) -> (Code, &'static str) {
+    if ends_connection(lower) {
+        (Code::Http2Goaway, "Server closed the HTTP/2 connection before it took the request")
+    } else if lower.contains("stream error") {
+        (Code::Http2Reset, "Server reset the HTTP/2 stream before the response headers")
+    } else {
+        (Code::ConnectionReset, "Connection reset before the response headers were complete")
+    }
+}
+
+/// A body that broke off: by the error in small letters; `after` says whether it was whole.
+fn broken_off(facts: &Facts, cause: EndCause, lower: &str, after: &str) -> Option<(Code, String)> {
+    let got = text::count(facts.wire_len(), "byte");
+    let http2 = facts.head.as_ref().is_some_and(|h| h.version.starts_with("HTTP/2"))
+        || lower.contains("http2");
+    Some(match cause {
         EndCause::Protocol if lower.contains("chunk") => {
             (Code::BadChunkSize, format!("Invalid chunk size after {got} of body"))
         }
         EndCause::Reset | EndCause::Protocol | EndCause::Truncated
-            if http2
-                && (lower.contains("goaway") || lower.contains("connection error received")) =>
+            if http2 && ends_connection(lower) =>
         {
             (Code::Http2Goaway, format!("Server closed the HTTP/2 connection after {got}{after}"))
         }
         EndCause::Reset | EndCause::Protocol
-            if http2 && *cause == EndCause::Reset || lower.contains("stream error") =>
+            if http2 && cause == EndCause::Reset || lower.contains("stream error") =>
         {
             (Code::Http2Reset, format!("Server reset the HTTP/2 stream after {got}{after}"))
         }
@@ -174,31 +183,36 @@ fn transport(facts: &Facts, findings: &mut Findings) {
         EndCause::Truncated if http2 => {
             (Code::Http2Reset, format!("HTTP/2 stream truncated after {got}{after}"))
         }
-        EndCause::Truncated => match header("content-length") {
-            Some(length) => (
-                Code::ContentLengthShort,
-                format!(
-                    "Content-Length said {} bytes; {} arrived{after}",
-                    digits(length),
-                    text::group(facts.wire_len())
-                ),
+        EndCause::Truncated => cut_short(facts, &got, after),
+        _ => return None,
+    })
+}
+
+/// A body of HTTP/1 that is shorter than it was announced.
+fn cut_short(facts: &Facts, got: &str, after: &str) -> (Code, String) {
+    let header = |name: &str| facts.head.as_ref().and_then(|h| h.header(name));
+    match header("content-length") {
+        Some(length) => (
+            Code::ContentLengthShort,
+            format!(
+                "Content-Length said {} bytes; {} arrived{after}",
+                digits(length),
+                text::group(facts.wire_len())
             ),
-            None if header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close")) => (
-                Code::TruncatedChunkedConnClose,
-                format!(
-                    "Chunked body truncated after {got}{after}; Node accepts it as complete (Connection: close)"
-                ),
+        ),
+        None if header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close")) => (
+            Code::TruncatedChunkedConnClose,
+            format!(
+                "Chunked body truncated after {got}{after}; Node accepts it as complete (Connection: close)"
             ),
-            None => (
-                Code::TruncatedChunked,
-                format!(
-                    "Connection closed mid-body after {got}{after} (chunked encoding not terminated)"
-                ),
+        ),
+        None => (
+            Code::TruncatedChunked,
+            format!(
+                "Connection closed mid-body after {got}{after} (chunked encoding not terminated)"
             ),
-        },
-        _ => return,
-    };
-    findings.raise_end(rule, grave(rule), place, message, detail);
+        ),
+    }
 }
 
 /// What follows `[DONE]` or the terminal event and is not the answer's text (that is `done-early`).

@@ -190,6 +190,66 @@ fn has_text(value: Option<Value<'_>>) -> bool {
     value.is_some_and(|v| v.kind() == json::Kind::String && v.source().len() > 2)
 }
 
+/// The members of a choice that are looked at.
+#[derive(Default)]
+struct ChoiceMembers<'a> {
+    index: Option<usize>,
+    delta: Option<Value<'a>>,
+    message: Option<Value<'a>>,
+    finish: Option<Value<'a>>,
+}
+
+impl<'a> ChoiceMembers<'a> {
+    /// Returns an index that is no number as the error.
+    #[inline]
+    fn of(choice: Value<'a>) -> Result<Self, Value<'a>> {
+        let mut members = Self::default();
+        for (key, value) in choice.entries() {
+            match key.raw() {
+                b"\"index\"" if value.is_null() => {}
+                b"\"index\"" => {
+                    members.index = Some(valid_choice(value).ok_or(value)? as usize);
+                }
+                b"\"delta\"" => members.delta = Some(value),
+                b"\"message\"" => members.message = Some(value),
+                b"\"finish_reason\"" => members.finish = Some(value),
+                _ => {}
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// A frame that is a whole answer.
+fn full_object(facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
+    // With deltas before it, it repeats an answer that is whole without it.
+    let repeats = !facts.answer().deltas().is_empty();
+    let severity = if repeats { Severity::Info } else { Severity::Fatal };
+    let what = if repeats { "repeats the answer" } else { "is the answer: no deltas were sent" };
+    let text = format!("Frame {} is a whole chat.completion that {what}", view.index);
+    findings.raise_as(Code::FullObjectInStream, severity, view.place(), text);
+}
+
+/// A choice whose delta is null, or missing.
+fn no_delta(
+    index: usize,
+    is_there: bool,
+    finishes: bool,
+    view: &FrameView<'_>,
+    findings: &mut Findings,
+) {
+    let (rule, what) = match is_there {
+        true => (Code::DeltaNull, "a delta that is null"),
+        false => (Code::DeltaMissing, "no delta"),
+    };
+    // An end that says no more than that misses nothing.
+    let severity = if finishes { Severity::Info } else { rule.severity() };
+    let text = format!("Choice {index} of frame {} has {what}", view.index);
+    if !finishes || findings.tally.of(rule) == 0 {
+        findings.raise_as(rule, severity, view.place(), text);
+    }
+}
+
 impl ChatDetector {
     fn choice(
         &mut self,
@@ -200,22 +260,11 @@ impl ChatDetector {
         failed: bool,
         findings: &mut Findings,
     ) {
-        let (mut index, mut delta, mut message, mut finish) = (0, None, None, None);
-        let mut numbered = false;
-        for (key, value) in choice.entries() {
-            match key.raw() {
-                b"\"index\"" if value.is_null() => {}
-                b"\"index\"" => match valid_choice(value) {
-                    Some(number) => (index, numbered) = (number as usize, true),
-                    None => return invalid_index(value, view, findings),
-                },
-                b"\"delta\"" => delta = Some(value),
-                b"\"message\"" => message = Some(value),
-                b"\"finish_reason\"" => finish = Some(value),
-                _ => {}
-            }
-        }
-        if !numbered && delta.is_some() && !failed && is_openai(facts) && !self.unnumbered {
+        let ChoiceMembers { index, delta, message, finish } = match ChoiceMembers::of(choice) {
+            Ok(members) => members,
+            Err(value) => return invalid_index(value, view, findings),
+        };
+        if index.is_none() && delta.is_some() && !failed && is_openai(facts) && !self.unnumbered {
             self.unnumbered = true;
             let message = format!(
                 "A choice in frame {} has no index: openai-python raises TypeError",
@@ -223,6 +272,7 @@ impl ChatDetector {
             );
             findings.raise_as(Code::RequiredFieldMissing, Severity::Error, view.place(), message);
         }
+        let index = index.unwrap_or(0);
         let index = index.min(MAX_CHOICES - 1);
         if index >= self.choices.len() {
             self.choices.resize(index + 1, ChoiceState::default());
@@ -236,14 +286,7 @@ impl ChatDetector {
         let message = message.filter(|m| m.kind() == json::Kind::Object);
         let full = message.is_some() && json.get("object").is_some_and(|o| o.is("chat.completion"));
         if full {
-            // With deltas before it, it repeats an answer that is whole without it.
-            let repeats = !facts.answer().deltas().is_empty();
-            let severity = if repeats { Severity::Info } else { Severity::Fatal };
-            let what =
-                if repeats { "repeats the answer" } else { "is the answer: no deltas were sent" };
-            let text = format!("Frame {} is a whole chat.completion that {what}", view.index);
-            findings.raise_as(Code::FullObjectInStream, severity, view.place(), text);
-            return;
+            return full_object(facts, view, findings);
         }
         match delta {
             Some(delta) if delta.kind() == json::Kind::Object => {
@@ -256,19 +299,7 @@ impl ChatDetector {
                 self.delta(facts, index, view, delta, findings);
             }
             _ if failed => {}
-            delta => {
-                let (rule, what) = match delta {
-                    Some(_) => (Code::DeltaNull, "a delta that is null"),
-                    None => (Code::DeltaMissing, "no delta"),
-                };
-                // An end that says no more than that misses nothing.
-                let normal = has_text(finish);
-                let severity = if normal { Severity::Info } else { rule.severity() };
-                let text = format!("Choice {index} of frame {} has {what}", view.index);
-                if !normal || findings.tally.of(rule) == 0 {
-                    findings.raise_as(rule, severity, view.place(), text);
-                }
-            }
+            delta => no_delta(index, delta.is_some(), has_text(finish), view, findings),
         }
     }
 
@@ -318,24 +349,33 @@ impl ChatDetector {
             }
         }
         if let Some(name) = field {
-            if state.field.is_none() && name != "reasoning_content" {
-                let message =
-                    format!("Reasoning is in delta.{name}, which the OpenAI SDKs do not show");
-                findings.raise_once(Code::ReasoningDroppedByClient, view.place(), message);
-            }
-            match state.field {
-                Some(first) if first != name => {
-                    if !findings.again(Code::ReasoningFieldRenamed) {
-                        let message = format!(
-                            "Reasoning moves from delta.{first} to delta.{name} in frame {}",
-                            view.index
-                        );
-                        findings.raise(Code::ReasoningFieldRenamed, view.place(), message);
-                    }
-                }
-                _ => state.field = Some(name),
+            reasons_in(state, name, view, findings);
+        }
+    }
+}
+
+/// A delta has reasoning in the member `name`.
+fn reasons_in(
+    state: &mut ChoiceState,
+    name: &'static str,
+    view: &FrameView<'_>,
+    findings: &mut Findings,
+) {
+    if state.field.is_none() && name != "reasoning_content" {
+        let message = format!("Reasoning is in delta.{name}, which the OpenAI SDKs do not show");
+        findings.raise_once(Code::ReasoningDroppedByClient, view.place(), message);
+    }
+    match state.field {
+        Some(first) if first != name => {
+            if !findings.again(Code::ReasoningFieldRenamed) {
+                let message = format!(
+                    "Reasoning moves from delta.{first} to delta.{name} in frame {}",
+                    view.index
+                );
+                findings.raise(Code::ReasoningFieldRenamed, view.place(), message);
             }
         }
+        _ => state.field = Some(name),
     }
 }
 

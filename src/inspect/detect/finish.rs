@@ -216,31 +216,40 @@ impl FinishDetector {
                 format!("Frame {} has text for choice {index}, which had finished", view.index);
             findings.raise(Code::ContentAfterFinish, view.place(), message);
         }
-        match finish {
-            None => {
-                let text = "Chunk without finish_reason, not even null";
-                findings.raise_once(Code::FinishKeyAbsent, view.place(), text);
-            }
-            Some(finish) if has_text(finish) => {
-                if finish.is("null") {
-                    let message = "finish_reason is the string \"null\", not null";
-                    return findings.raise_once(Code::FinishStringNull, view.place(), message);
-                }
-                let again = self.finished & bit != 0;
-                self.finished |= bit;
-                if again {
-                    self.again(view, finish, index, findings);
-                } else {
-                    self.said.push((index, finish.as_str().unwrap_or_default().into_owned()));
-                }
-                reason(facts, view, finish, failed, findings);
-                hidden_length(view, finish, native.as_deref(), findings);
-            }
-            Some(finish) if finish.source() == "\"\"" => {
-                self.empty.get_or_insert((view.place(), 0)).1 += 1;
-            }
-            Some(_) => {}
+        let Some(finish) = finish else {
+            let text = "Chunk without finish_reason, not even null";
+            return findings.raise_once(Code::FinishKeyAbsent, view.place(), text);
+        };
+        if has_text(finish) {
+            self.finishes(facts, view, (index, finish, native.as_deref()), failed, findings);
+        } else if finish.source() == "\"\"" {
+            self.empty.get_or_insert((view.place(), 0)).1 += 1;
         }
+    }
+
+    /// A choice finishes: its number, the word, and the word of the provider behind a gateway.
+    fn finishes(
+        &mut self,
+        facts: &Facts,
+        view: &FrameView<'_>,
+        (index, finish, native): (u64, Value<'_>, Option<&str>),
+        failed: bool,
+        findings: &mut Findings,
+    ) {
+        if finish.is("null") {
+            let message = "finish_reason is the string \"null\", not null";
+            return findings.raise_once(Code::FinishStringNull, view.place(), message);
+        }
+        let bit = 1u128 << index;
+        let again = self.finished & bit != 0;
+        self.finished |= bit;
+        if again {
+            self.again(view, finish, index, findings);
+        } else {
+            self.said.push((index, finish.as_str().unwrap_or_default().into_owned()));
+        }
+        reason(facts, view, finish, failed, findings);
+        hidden_length(view, finish, native, findings);
     }
 }
 

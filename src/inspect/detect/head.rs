@@ -144,40 +144,53 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
         return;
     }
     let status = facts.status();
-    let body = facts.body();
     // The status of a bare body is not known, and none is assumed.
     let name = status.map_or_else(|| "There is".to_owned(), |s| format!("{s} and"));
-    if matches!(status, Some(204 | 205)) {
-        let code = status.unwrap_or_default();
-        let message = format!("HTTP {code} for a stream request: no content");
-        return findings.raise(Code::NoContent204, Place::default(), message);
-    }
-    if body.trim_ascii().is_empty() {
-        if facts.framing() != Some(Framing::Sse) && facts.coding_error.is_none() {
-            let what = if body.is_empty() { "an empty body" } else { "a body of whitespace" };
-            let message = format!("{name} {what}: no events received");
-            findings.raise(Code::EmptyStream, Place::default(), message);
-        }
+    if is_empty(facts, &name, findings) {
         return;
-    }
-    if facts.array_is_closed() == Some(true)
-        && facts.frames().iter().all(|f| f.kind == FrameKind::Body)
-    {
-        let message = format!("{name} an empty array: no elements received");
-        return findings.raise(Code::EmptyStream, Place::default(), message);
     }
     if facts.framing() != Some(Framing::Whole) {
         return unframed(facts, &name, findings);
     }
     let place = Place { frame: Some(0), offset: Some(0) };
-    if is_html(body) {
-        let page = text::preview(&page_words(body), 80);
+    if is_html(facts.body()) {
+        let page = text::preview(&page_words(facts.body()), 80);
         let message = format!("{name} a web page ({page}) instead of a stream");
         return findings.raise(Code::Html200, place, message);
     }
+    no_json_stream(facts, &name, findings);
+}
+
+/// Raises that a response has nothing in it, if so: by its status, no bytes, an empty array.
+fn is_empty(facts: &Facts, name: &str, findings: &mut Findings) -> bool {
+    let (status, body) = (facts.status(), facts.body());
+    if let Some(code @ (204 | 205)) = status {
+        let message = format!("HTTP {code} for a stream request: no content");
+        findings.raise(Code::NoContent204, Place::default(), message);
+    } else if body.trim_ascii().is_empty() {
+        if facts.framing() != Some(Framing::Sse) && facts.coding_error.is_none() {
+            let what = if body.is_empty() { "an empty body" } else { "a body of whitespace" };
+            let message = format!("{name} {what}: no events received");
+            findings.raise(Code::EmptyStream, Place::default(), message);
+        }
+    } else if facts.array_is_closed() == Some(true)
+        && facts.frames().iter().all(|f| f.kind == FrameKind::Body)
+    {
+        let message = format!("{name} an empty array: no elements received");
+        findings.raise(Code::EmptyStream, Place::default(), message);
+    } else {
+        return false;
+    }
+    true
+}
+
+/// A body that is one JSON value, or none, where a stream should be.
+fn no_json_stream(facts: &Facts, name: &str, findings: &mut Findings) {
+    let place = Place { frame: Some(0), offset: Some(0) };
+    let body = facts.body();
     let (tape, source) = parse(body);
     // JSON under text/event-stream is the SSE rules' matter; so is a head that is not known.
-    let unlabeled = status.is_none() && facts.content_type().is_none();
+    let unlabeled = facts.status().is_none() && facts.content_type().is_none();
     if media_type(facts) == "text/event-stream" && tape.root(&source).is_some() {
         return;
     }

@@ -126,6 +126,20 @@ impl Fields {
         }
     }
 
+    /// Two fields of one frame with reasoning.
+    #[inline]
+    fn judge(&self, each: &EachFrame<'_>, findings: &mut Findings) {
+        // They differ, so both are shown; a client that reads one of them misses the other.
+        if self.differ && !findings.again(Code::ReasoningTwoChannels) {
+            let message =
+                format!("Frame {} has two texts of reasoning, in {}", each.index, self.names());
+            findings.raise(Code::ReasoningTwoChannels, each.place(), message);
+        } else if self.repeated && findings.tally.of(Code::ReasoningTwoChannels) == 0 {
+            let message = "Each frame has the same reasoning in two fields; it counts once";
+            findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, each.place(), message);
+        }
+    }
+
     fn names(&self) -> String {
         format!("{} and {}", self.first.unwrap_or_default(), self.second.unwrap_or_default())
     }
@@ -176,27 +190,25 @@ impl SemanticDetector {
             telling |= text.len() >= TELLING;
             same |= self.compare(facts, each, &delta, text, findings);
         }
-        // They differ, so both are shown; a client that reads one of them misses the other.
-        if fields.differ && !findings.again(Code::ReasoningTwoChannels) {
-            let message =
-                format!("Frame {} has two texts of reasoning, in {}", each.index, fields.names());
-            findings.raise(Code::ReasoningTwoChannels, each.place(), message);
-        } else if fields.repeated && findings.tally.of(Code::ReasoningTwoChannels) == 0 {
-            let message = "Each frame has the same reasoning in two fields; it counts once";
-            findings.raise_as(Code::ReasoningTwoChannels, Severity::Info, each.place(), message);
-        }
+        fields.judge(each, findings);
         if deltas.len() > 0 {
-            if !telling && !same {
-                return self.data.clear();
-            }
-            let data = each.data().unwrap_or_default();
-            if same && self.data == data {
-                self.twice.get_or_insert(each.index);
-            }
-            self.data.clear();
-            if telling && data.len() <= MAX_COMPARED {
-                self.data.push_str(&data);
-            }
+            self.same_data(each, same, telling);
+        }
+    }
+
+    /// Whether two frames with the same text, `same`, are the same altogether; the data of a frame is kept
+    /// where it has text that is `telling`.
+    fn same_data(&mut self, each: &EachFrame<'_>, same: bool, telling: bool) {
+        if !telling && !same {
+            return self.data.clear();
+        }
+        let data = each.data().unwrap_or_default();
+        if same && self.data == data {
+            self.twice.get_or_insert(each.index);
+        }
+        self.data.clear();
+        if telling && data.len() <= MAX_COMPARED {
+            self.data.push_str(&data);
         }
     }
 

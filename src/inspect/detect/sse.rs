@@ -4,8 +4,8 @@ use super::{
     Code, Detector, Findings, FrameView, Place, Severity, allowed, cut, ours, refused, tail,
 };
 use crate::dialect::{Confidence, Payload};
-use crate::frame::sse::{SseBlock, SseLine, TrailingKind};
-use crate::frame::{FrameKind, Framing, MAX_FRAME};
+use crate::frame::sse::{Sse, SseBlock, SseLine, TrailingKind};
+use crate::frame::{Frame, FrameKind, Framing, MAX_FRAME};
 use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
@@ -81,9 +81,6 @@ impl Detector for SseDetector {
             return;
         }
         let Some(sse) = facts.sse() else { return };
-        let ends = sse.line_endings;
-        let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
-        let nowhere = Place::default();
         let right = facts.dialect().is_some_and(|d| {
             let (kind, event) = (FrameKind::Event, "message");
             d.allows(&Payload { kind, event, data: "", json: None, id: None })
@@ -93,55 +90,18 @@ impl Detector for SseDetector {
                 empty_data(place, findings);
             }
         }
-        if kinds > 1 {
-            let message =
-                format!("Mixed line endings: {} LF, {} CR LF, {} CR", ends.lf, ends.crlf, ends.cr);
-            findings.raise(Code::SseMixedNewlines, nowhere, message);
-        } else if ends.crlf > 0 {
-            findings.raise(
-                Code::SseCrlf,
-                nowhere,
-                format!("All {} lines end with CR LF", ends.crlf),
-            );
-        } else if ends.cr > 0 {
-            let message = format!("All {} lines end with CR alone", ends.cr);
-            findings.raise(Code::SseCrOnly, nowhere, message);
-        }
-        if !sse.final_id().is_empty() || sse.final_retry.is_some() {
-            let message = format!(
-                "The stream sets {}",
-                match &sse.final_retry {
-                    Some(ms) => format!("a reconnection time of {} ms", text::preview(ms, 20)),
-                    None =>
-                        format!("event ids, the last is \"{}\"", text::preview(sse.final_id(), 40)),
-                }
-            );
-            findings.raise(Code::SseIdRetry, nowhere, message);
-        }
+        line_ends(sse, findings);
+        ids(sse, findings);
         if sse.comments.total() > 0 && findings.tally.of(Code::SseComment) == 0 {
             let first = text::preview(&sse.comments.items[0], 40);
             findings.raise(
                 Code::SseComment,
-                nowhere,
+                Place::default(),
                 format!("Comments inside events: \"{first}\""),
             );
         }
-        if let Some((index, len, n)) = self.giant {
-            // Clients with a bound that large get all of it.
-            let severity = match len {
-                _ if !facts.is_healthy() => Severity::Error,
-                // aiohttp, and google-genai over it, stop at a line longer than this.
-                131_073.. => Severity::Warn,
-                _ => Severity::Info,
-            };
-            let place = Place {
-                frame: Some(index),
-                offset: facts.frames().get(index as usize).map(|f| f.offset),
-            };
-            let more =
-                if n > 1 { format!(" ({n} frames are over the limit)") } else { String::new() };
-            let message = format!("Frame {index} is {} bytes long{more}", text::group(len));
-            findings.raise_as(Code::SseGiantFrame, severity, place, message);
+        if let Some(giant) = self.giant {
+            giant_frame(facts, giant, findings);
         }
         after_last_blank(facts, findings);
     }
@@ -274,6 +234,52 @@ fn comment(view: &FrameView<'_>, findings: &mut Findings) {
     findings.raise_once(Code::SseComment, view.place(), message);
 }
 
+/// Line ends other than LF.
+fn line_ends(sse: &Sse, findings: &mut Findings) {
+    let ends = sse.line_endings;
+    let kinds = [ends.lf, ends.crlf, ends.cr].iter().filter(|n| **n > 0).count();
+    let (code, message) = if kinds > 1 {
+        let message =
+            format!("Mixed line endings: {} LF, {} CR LF, {} CR", ends.lf, ends.crlf, ends.cr);
+        (Code::SseMixedNewlines, message)
+    } else if ends.crlf > 0 {
+        (Code::SseCrlf, format!("All {} lines end with CR LF", ends.crlf))
+    } else if ends.cr > 0 {
+        (Code::SseCrOnly, format!("All {} lines end with CR alone", ends.cr))
+    } else {
+        return;
+    };
+    findings.raise(code, Place::default(), message);
+}
+
+/// Ids of events, or a time to wait before connecting again.
+fn ids(sse: &Sse, findings: &mut Findings) {
+    if sse.final_id().is_empty() && sse.final_retry.is_none() {
+        return;
+    }
+    let what = match &sse.final_retry {
+        Some(ms) => format!("a reconnection time of {} ms", text::preview(ms, 20)),
+        None => format!("event ids, the last is \"{}\"", text::preview(sse.final_id(), 40)),
+    };
+    findings.raise(Code::SseIdRetry, Place::default(), format!("The stream sets {what}"));
+}
+
+/// Frames over the limit: the longest, its length, and how many there are.
+fn giant_frame(facts: &Facts, (index, len, n): (u32, u64, u64), findings: &mut Findings) {
+    // Clients with a bound that large get all of it.
+    let severity = match len {
+        _ if !facts.is_healthy() => Severity::Error,
+        // aiohttp, and google-genai over it, stop at a line longer than this.
+        131_073.. => Severity::Warn,
+        _ => Severity::Info,
+    };
+    let place =
+        Place { frame: Some(index), offset: facts.frames().get(index as usize).map(|f| f.offset) };
+    let more = if n > 1 { format!(" ({n} frames are over the limit)") } else { String::new() };
+    let message = format!("Frame {index} is {} bytes long{more}", text::group(len));
+    findings.raise_as(Code::SseGiantFrame, severity, place, message);
+}
+
 /// What follows the last blank line.
 fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
@@ -282,16 +288,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     if !left || frame.kind != FrameKind::Incomplete || ours(facts) || facts.coding_error.is_some() {
         return;
     }
-    // After the end it belongs to nothing (`bytes-after-end`); reported already, it needs no second name.
-    let reported = [Code::SseRawJson, Code::SseUnknownField];
-    let reported = facts.answer().sentinel.is_some()
-        || facts.answer().terminal.is_some()
-        || findings.tally.of(Code::WrongContentType) > 0
-        || findings
-            .list
-            .iter()
-            .any(|f| f.frame == Some(index as u32) && reported.contains(&f.code));
-    if reported {
+    if is_named(facts, index as u32, findings) {
         return;
     }
     let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
@@ -309,25 +306,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         let message = format!("{lines} data lines without any blank line: no event is dispatched");
         findings.raise(Code::SseSingleNewlineFrames, place, message);
     } else if complete {
-        let (what, severity) = if last.starts_with("[DONE]") {
-            // Whoever has the finish misses nothing.
-            let finished = facts.answer().finished();
-            ("[DONE]", if finished { Severity::Info } else { Severity::Warn })
-        } else {
-            ("the last event", Severity::Warn)
-        };
-        let (message, severity) = match tail::unfinished_event(facts, &frame).1 {
-            // What went wrong is lost as well.
-            Some(error) => {
-                let error = text::preview(&error, 160);
-                let message = format!(
-                    "The last event is an error without a blank line, which parsers drop: \"{error}\""
-                );
-                (message, Severity::Error)
-            }
-            None => (format!("No blank line after {what}: parsers drop it"), severity),
-        };
-        findings.raise_as(Code::SseNoFinalBlank, severity, place, message);
+        no_final_blank(facts, &frame, last.starts_with("[DONE]"), place, findings);
     } else {
         let message = match tail::prose(facts, &frame) {
             Some(words) => {
@@ -341,4 +320,44 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
         };
         findings.raise(Code::TruncatedMidFrame, place, message);
     }
+}
+
+/// Whether what is left at the end has been reported: behind the end it belongs to nothing
+/// (`bytes-after-end`), and what has a name needs no second one.
+fn is_named(facts: &Facts, index: u32, findings: &Findings) -> bool {
+    let names = [Code::SseRawJson, Code::SseUnknownField];
+    facts.answer().sentinel.is_some()
+        || facts.answer().terminal.is_some()
+        || findings.tally.of(Code::WrongContentType) > 0
+        || findings.list.iter().any(|f| f.frame == Some(index) && names.contains(&f.code))
+}
+
+/// A last event that is complete but for its blank line.
+fn no_final_blank(
+    facts: &Facts,
+    frame: &Frame,
+    is_done: bool,
+    place: Place,
+    findings: &mut Findings,
+) {
+    let (message, severity) = match tail::unfinished_event(facts, frame).1 {
+        // What went wrong is lost as well.
+        Some(error) => {
+            let error = text::preview(&error, 160);
+            let message = format!(
+                "The last event is an error without a blank line, which parsers drop: \"{error}\""
+            );
+            (message, Severity::Error)
+        }
+        None => {
+            let what = if is_done { "[DONE]" } else { "the last event" };
+            // Whoever has the finish misses nothing.
+            let severity = match is_done && facts.answer().finished() {
+                true => Severity::Info,
+                false => Severity::Warn,
+            };
+            (format!("No blank line after {what}: parsers drop it"), severity)
+        }
+    };
+    findings.raise_as(Code::SseNoFinalBlank, severity, place, message);
 }
