@@ -131,10 +131,90 @@ struct Open<T> {
     over: Vec<Option<Over>>,
 }
 
+/// The rounds under way.
+struct Rounds<T> {
+    open: HashMap<usize, Open<T>>,
+    /// Which round an exchange is of, and at which place.
+    places: HashMap<ExchangeId, (usize, usize)>,
+    begun: usize,
+}
+
+impl<T> Rounds<T> {
+    fn new() -> Self {
+        Self { open: HashMap::new(), places: HashMap::new(), begun: 0 }
+    }
+
+    fn begin(&mut self, (requests, tag): Round<T>, engine: &Engine) {
+        self.open.insert(self.begun, Open { tag, over: vec![None; requests.len()] });
+        for (i, request) in requests.into_iter().enumerate() {
+            self.places.insert(engine.send(request), (self.begun, i));
+        }
+        self.begun += 1;
+    }
+
+    /// A request is dealt with; returns its round when it was the last one of that.
+    fn over(&mut self, x: ExchangeId, hops: Vec<ExchangeId>) -> Option<(T, Vec<Over>)> {
+        let (round, i) = self.places.remove(&x)?;
+        let open = self.open.get_mut(&round)?;
+        open.over[i] = Some(Over { first: x, hops });
+        if !open.over.iter().all(Option::is_some) {
+            return None;
+        }
+        let done = self.open.remove(&round)?;
+        Some((done.tag, done.over.into_iter().flatten().collect()))
+    }
+}
+
 /// Whether a file could be made, but there is no room for what should stand in it.
 pub(super) fn is_full(e: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// A recorder that keeps the session in `file`, too. What it cannot write any more it says in `trouble`.
+fn recorder(
+    file: &Path,
+    clock: Clock,
+    trouble: mpsc::UnboundedSender<String>,
+) -> Result<Recorder, Failure> {
+    let full = trouble.clone();
+    let lost = move |text| drop(trouble.send(text));
+    let recorder = Recorder::start(clock.created(), None, lost).map_err(|e| e.to_string())?;
+    let kept = aside(file);
+    match recorder.also(file) {
+        Ok(_) => {
+            if let Some(kept) = kept {
+                let (file, kept) = (file.display(), kept.display());
+                alarm(&format!("{file}: the session that was there is kept as {kept}"));
+            }
+        }
+        // The file is there, and the disk is full: as if that had come a moment later.
+        Err(e) if is_full(&e) => {
+            let text = format!("{}: {e}; nothing is saved there", file.display());
+            let _ = full.send(text);
+        }
+        Err(e) => return Err(format!("--save {}: {e}", file.display()).into()),
+    }
+    Ok(recorder)
+}
+
+/// What is done before the program is ended from outside: what has arrived is saved, though nothing reads
+/// what is printed.
+fn last_words(
+    still_runs: impl Fn() -> bool + Send + 'static,
+    flush: Option<impl Fn(Duration) + Send + 'static>,
+) -> impl Fn() + Send + 'static {
+    move || {
+        for _ in 0..20 {
+            if !still_runs() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if let Some(flush) = &flush {
+            flush(Duration::from_millis(450));
+        }
+    }
 }
 
 /// The engine, the recorder and the signals of one command.
@@ -158,31 +238,7 @@ impl Runner {
         let clock = Clock::start();
         let (news, heard) = mpsc::unbounded_channel();
         let (trouble, troubles) = mpsc::unbounded_channel();
-        let recorder = match save {
-            Some(file) => {
-                let full = trouble.clone();
-                let lost = move |text| drop(trouble.send(text));
-                let recorder =
-                    Recorder::start(clock.created(), None, lost).map_err(|e| e.to_string())?;
-                let kept = aside(file);
-                match recorder.also(file) {
-                    Ok(_) => {
-                        if let Some(kept) = kept {
-                            let (file, kept) = (file.display(), kept.display());
-                            alarm(&format!("{file}: the session that was there is kept as {kept}"));
-                        }
-                    }
-                    // The file is there, and the disk is full: as if that had come a moment later.
-                    Err(e) if is_full(&e) => {
-                        let text = format!("{}: {e}; nothing is saved there", file.display());
-                        let _ = full.send(text);
-                    }
-                    Err(e) => return Err(format!("--save {}: {e}", file.display()).into()),
-                }
-                Some(recorder)
-            }
-            None => None,
-        };
+        let recorder = save.map(|file| recorder(file, clock, trouble)).transpose()?;
         let backlog = Backlog::default();
         let write = recorder.as_ref().map(Recorder::writer);
         let waiting = backlog.clone();
@@ -205,20 +261,7 @@ impl Runner {
             .build()
             .map_err(|e| e.to_string())?;
         let stop = engine.stopper();
-        let still_runs = engine.stopper();
-        let flush = recorder.as_ref().map(Recorder::flusher);
-        let last = move || {
-            // What has arrived is saved, though nothing reads what is printed.
-            for _ in 0..20 {
-                if !still_runs() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            if let Some(flush) = &flush {
-                flush(Duration::from_millis(450));
-            }
-        };
+        let last = last_words(engine.stopper(), recorder.as_ref().map(Recorder::flusher));
         let stopped = signals::listen(move || _ = stop(), last).map_err(|e| e.to_string())?;
         let ended = Ended::default();
         Ok(Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended })
@@ -244,23 +287,16 @@ impl Runner {
     ) -> Result<(), Failure> {
         let Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended } =
             self;
-        let mut open: HashMap<usize, Open<W::Tag>> = HashMap::new();
-        // Which round an exchange is of, and at which place.
-        let mut places: HashMap<ExchangeId, (usize, usize)> = HashMap::new();
-        let mut begun = 0;
+        let mut rounds = Rounds::new();
         // The session's file could not be written, and no exchange has reported it yet.
         let mut untold: Option<String> = None;
         let result = runtime.block_on(async {
             loop {
                 while ended.signal.is_none() {
-                    let Some((requests, tag)) = work.next(progress, clock.now())? else { break };
-                    open.insert(begun, Open { tag, over: vec![None; requests.len()] });
-                    for (i, request) in requests.into_iter().enumerate() {
-                        places.insert(engine.send(request), (begun, i));
-                    }
-                    begun += 1;
+                    let Some(round) = work.next(progress, clock.now())? else { break };
+                    rounds.begin(round, engine);
                 }
-                if open.is_empty() {
+                if rounds.open.is_empty() {
                     return Ok(());
                 }
                 let news = tokio::select! {
@@ -284,14 +320,8 @@ impl Runner {
                         entry
                     }
                     Some(News::Over { x, hops }) => {
-                        let Some((round, i)) = places.remove(&x) else { continue };
-                        let Some(now) = open.get_mut(&round) else { continue };
-                        now.over[i] = Some(Over { first: x, hops });
-                        if now.over.iter().all(Option::is_some)
-                            && let Some(done) = open.remove(&round)
-                        {
-                            let all = done.over.into_iter().flatten().collect();
-                            work.over(printer, progress, done.tag, all)?;
+                        if let Some((tag, all)) = rounds.over(x, hops) {
+                            work.over(printer, progress, tag, all)?;
                             progress.round(clock.now());
                         }
                         continue;

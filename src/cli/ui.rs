@@ -9,8 +9,8 @@ mod watch;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex};
 
 use futures_util::stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -28,7 +28,7 @@ use crate::config::{Config, Provider};
 use crate::inspect::Options;
 use crate::journal::{Entry, Request};
 use crate::storage::draft::{self, DraftKeeper, KeptDraft};
-use crate::storage::file::BodyHints;
+use crate::storage::file::{BodyHints, OpenError};
 use crate::storage::{Autosave, Recorder, curl};
 use crate::transport::request::{Transport, compose, variables};
 use crate::transport::{Clock, Draft, Engine, News};
@@ -77,14 +77,7 @@ pub(super) fn run_with(
     args: &UiArgs,
     source: Option<Source>,
 ) -> Result<Exit, Failure> {
-    if !std::io::stdout().is_terminal() {
-        return Err(Failure::Usage(NO_TERMINAL.into()));
-    }
-    if super::args::is_dumb() {
-        let why =
-            NO_TERMINAL.replace("standard output is not one", "TERM=dumb says that this is none");
-        return Err(Failure::Usage(why));
-    }
+    needs_terminal()?;
     let mut config = Global { quiet: true, ..global.clone() }.load()?;
     let mut messages = config.notes.clone();
     let (draft, transport) = first_draft(global, args, &mut config, &mut messages)?;
@@ -95,38 +88,18 @@ pub(super) fn run_with(
         Keymap::new(&config.keys, &crate::tui::pane_contexts()).map_err(|e| e.to_string())?;
     let looks = looks(global, &config).map_err(|e| e.to_string())?;
     let config = Arc::new(config);
-    let clock = Clock::start();
-    let (news, heard) = unbounded_channel();
-    let recorder = recorder(global, &config, clock, news.clone())?;
+    let (outlet, heard) = Outlet::open(global, &config)?;
     let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
     // The recorder takes a recording once it has been read.
     let whole = session.as_ref().filter(|_| preload.is_none());
     let opened = whole.map(|s| Arc::clone(&s.entries)).unwrap_or_default();
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
-    recorder.begin(opened);
-    save_to(args.save.as_deref(), &recorder, &mut messages)?;
-    let piped = Arc::new(AtomicBool::new(live));
-    let report = |as_news: fn(Entry) -> News| {
-        let (news, record) = (news.clone(), recorder.writer());
-        move |entry: Entry| {
-            record(&entry);
-            let _ = news.send(as_news(entry));
-        }
-    };
-    let (reported, tapped) = (report(News::Entry), report(News::Tapped));
-    if live {
-        pipe::read(clock, news.clone(), recorder.writer(), Arc::clone(&piped));
-    }
-    let engine =
-        Engine::start(clock, first, news.clone(), recorder.writer(), vec![recorder.backlog()])
-            .map_err(|e| e.to_string())?;
-    let feeding = source.map(|source| {
-        let numbers = engine.counter();
-        let notify = move |text, is_error| drop(news.send(News::Notice { text, is_error }));
-        source(Feed { clock, numbers, entry: Arc::new(tapped), notify: Arc::new(notify) })
-    });
-    let feeding = feeding.transpose()?;
+    outlet.recorder.begin(opened);
+    save_to(args.save.as_deref(), &outlet.recorder, &mut messages)?;
+    let pipe = outlet.pipe(live);
+    let engine = outlet.engine(first)?;
+    let feeding = source.map(|source| outlet.feed(source, &engine)).transpose()?;
     messages.extend(feeding.iter().map(|f| f.about.clone()));
     let startup = Startup {
         providers: providers(&config),
@@ -143,12 +116,12 @@ pub(super) fn run_with(
         messages,
         tools: tools(&config),
     };
-    let pipe = Pipe { open: piped, clock, report: Box::new(reported) };
     let failed = preload.as_ref().map(|p| Arc::clone(&p.failed));
     let current = Current::new(config);
     let watch =
         Watch { global: global.clone(), request: args.request.clone(), current: current.clone() };
     let (reload, changes) = watch::start(watch);
+    let Outlet { clock, recorder, .. } = outlet;
     let mut runner = Runner::new(current, transport, engine, recorder, pipe, args.lab.clone());
     runner.reload = Some(reload);
     runner.preload = preload;
@@ -158,7 +131,28 @@ pub(super) fn run_with(
         (feeding.close)();
     }
     runner.close();
-    let (status, panicked) = shown?;
+    exit(shown?, failed)
+}
+
+/// Refuses to run without a terminal to draw on.
+fn needs_terminal() -> Result<(), Failure> {
+    if !std::io::stdout().is_terminal() {
+        return Err(Failure::Usage(NO_TERMINAL.into()));
+    }
+    if super::args::is_dumb() {
+        let why =
+            NO_TERMINAL.replace("standard output is not one", "TERM=dumb says that this is none");
+        return Err(Failure::Usage(why));
+    }
+    Ok(())
+}
+
+/// How the program ends after its screen, by the screen's exit status, whether a thread panicked, and
+/// why the recording could not be read, if so.
+fn exit(
+    (status, panicked): (u8, bool),
+    failed: Option<Arc<Mutex<Option<OpenError>>>>,
+) -> Result<Exit, Failure> {
     if panicked {
         return Ok(Exit::Panicked);
     }
@@ -166,6 +160,60 @@ pub(super) fn run_with(
         return Err(why.into());
     }
     Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
+}
+
+/// Where entries go: to the screen, and into the recording.
+struct Outlet {
+    clock: Clock,
+    news: UnboundedSender<News>,
+    recorder: Recorder,
+}
+
+impl Outlet {
+    fn open(global: &Global, config: &Config) -> Result<(Self, UnboundedReceiver<News>), Failure> {
+        let clock = Clock::start();
+        let (news, heard) = unbounded_channel();
+        let recorder = recorder(global, config, clock, news.clone())?;
+        Ok((Self { clock, news, recorder }, heard))
+    }
+
+    /// A function that records an entry and shows it, as that kind of news.
+    fn report(&self, as_news: fn(Entry) -> News) -> impl Fn(Entry) + Send + Sync + 'static {
+        let (news, record) = (self.news.clone(), self.recorder.writer());
+        move |entry: Entry| {
+            record(&entry);
+            let _ = news.send(as_news(entry));
+        }
+    }
+
+    /// The exchange that is piped in; `live` where there is one.
+    fn pipe(&self, live: bool) -> Pipe {
+        let open = Arc::new(AtomicBool::new(live));
+        if live {
+            pipe::read(self.clock, self.news.clone(), self.recorder.writer(), Arc::clone(&open));
+        }
+        Pipe { open, clock: self.clock, report: Box::new(self.report(News::Entry)) }
+    }
+
+    /// The engine, whose exchanges are numbered from `first` on.
+    fn engine(&self, first: u32) -> Result<Engine, Failure> {
+        let backlogs = vec![self.recorder.backlog()];
+        let record = self.recorder.writer();
+        Ok(Engine::start(self.clock, first, self.news.clone(), record, backlogs)
+            .map_err(|e| e.to_string())?)
+    }
+
+    /// Starts a source, whose exchanges have their numbers from the engine.
+    fn feed(&self, source: Source, engine: &Engine) -> Result<Feeding, Failure> {
+        let news = self.news.clone();
+        let notify = move |text, is_error| drop(news.send(News::Notice { text, is_error }));
+        source(Feed {
+            clock: self.clock,
+            numbers: engine.counter(),
+            entry: Arc::new(self.report(News::Tapped)),
+            notify: Arc::new(notify),
+        })
+    }
 }
 
 /// The first request, and how it travels: what the arguments say, or what was being edited.

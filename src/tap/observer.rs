@@ -184,70 +184,27 @@ impl<F: FnMut(TapNews)> Observer<F> {
                 connection.responses.expect(recording.expected);
                 connection.open.push_back(recording);
             }
-            other => {
-                let Some(connection) = self.connections.get_mut(&id) else { return };
-                let mut trouble = None;
-                let mut out = |entry| hand_on(entry, &mut self.news);
-                let Some(other) = connection.http2(at, other, self.side, &mut out) else {
-                    let troubles = connection.http2.as_mut().map(http2::Streams::troubles);
-                    for trouble in troubles.into_iter().flatten() {
-                        (self.news)(TapNews::Trouble(trouble));
-                    }
-                    return;
-                };
-                match other {
-                    EventKind::RequestPart(seen) => match seen {
-                        request::RequestPart::Lost(_) if connection.upgraded => {}
-                        request::RequestPart::Passed(bytes) => {
-                            connection.passed(at, bytes, &mut out)
-                        }
-                        seen => connection.request(at, seen, &mut out),
-                    },
-                    EventKind::Dialed(dialed) => {
-                        if let Some(recording) = connection.first() {
-                            recording.dialed(dialed, &mut out);
-                        }
-                    }
-                    EventKind::NoLink(dialed, no) => {
-                        let unread = connection.unread.take();
-                        if let Some(mut recording) = connection.open.pop_front().or(unread) {
-                            recording.dialed(dialed, &mut out);
-                            recording.no_link(at, no, &mut out);
-                            connection.settle(recording);
-                        }
-                    }
-                    EventKind::Response(bytes, stamped) => {
-                        if let Some(recording) = connection.open.front_mut() {
-                            recording.read(stamped);
-                        }
-                        trouble = connection.response(at, bytes, &mut out);
-                    }
-                    EventKind::Fin(ConnectionSide::Client) => {
-                        connection.client_left.get_or_insert("the client closed the connection");
-                    }
-                    EventKind::Reset(ConnectionSide::Client, _) => {
-                        connection.client_left.get_or_insert("the client reset the connection");
-                    }
-                    EventKind::Fin(ConnectionSide::Server) => {
-                        connection.server_ended(at, None, &mut out)
-                    }
-                    EventKind::Reset(ConnectionSide::Server, why) => {
-                        connection.server_ended(at, Some(&why), &mut out);
-                    }
-                    EventKind::Open { .. }
-                    | EventKind::Http2(_)
-                    | EventKind::Closed
-                    | EventKind::Trouble(_)
-                    | EventKind::Unread { .. }
-                    | EventKind::Request { .. } => {}
-                }
-                if connection.open.front().is_some_and(ExchangeRecorder::holds) {
-                    self.look_again.get_or_insert(at + HELD);
-                }
-                if let Some(trouble) = trouble {
-                    (self.news)(TapNews::Trouble(trouble));
-                }
+            other => self.on_connection(id, at, other),
+        }
+    }
+
+    /// Takes in what happens on a connection that is open.
+    fn on_connection(&mut self, id: ConnectionId, at: Micros, kind: EventKind) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let mut out = |entry| hand_on(entry, &mut self.news);
+        let Some(kind) = connection.http2(at, kind, self.side, &mut out) else {
+            let troubles = connection.http2.as_mut().map(http2::Streams::troubles);
+            for trouble in troubles.into_iter().flatten() {
+                (self.news)(TapNews::Trouble(trouble));
             }
+            return;
+        };
+        let trouble = connection.http1(at, kind, &mut out);
+        if connection.open.front().is_some_and(ExchangeRecorder::holds) {
+            self.look_again.get_or_insert(at + HELD);
+        }
+        if let Some(trouble) = trouble {
+            (self.news)(TapNews::Trouble(trouble));
         }
     }
 }
@@ -286,6 +243,56 @@ impl ObservedConnection {
                 streams.server_ended(at, Some(&why), self.client_left, out);
             }
             other => return Some(other),
+        }
+        None
+    }
+
+    /// Takes in what belongs to HTTP/1; returns what is wrong and belongs to no exchange.
+    fn http1(
+        &mut self,
+        at: Micros,
+        kind: EventKind,
+        out: &mut impl FnMut(Entry),
+    ) -> Option<String> {
+        match kind {
+            EventKind::RequestPart(seen) => match seen {
+                request::RequestPart::Lost(_) if self.upgraded => {}
+                request::RequestPart::Passed(bytes) => self.passed(at, bytes, out),
+                seen => self.request(at, seen, out),
+            },
+            EventKind::Dialed(dialed) => {
+                if let Some(recording) = self.first() {
+                    recording.dialed(dialed, out);
+                }
+            }
+            EventKind::NoLink(dialed, no) => {
+                let unread = self.unread.take();
+                if let Some(mut recording) = self.open.pop_front().or(unread) {
+                    recording.dialed(dialed, out);
+                    recording.no_link(at, no, out);
+                    self.settle(recording);
+                }
+            }
+            EventKind::Response(bytes, stamped) => {
+                if let Some(recording) = self.open.front_mut() {
+                    recording.read(stamped);
+                }
+                return self.response(at, bytes, out);
+            }
+            EventKind::Fin(ConnectionSide::Client) => {
+                self.client_left.get_or_insert("the client closed the connection");
+            }
+            EventKind::Reset(ConnectionSide::Client, _) => {
+                self.client_left.get_or_insert("the client reset the connection");
+            }
+            EventKind::Fin(ConnectionSide::Server) => self.server_ended(at, None, out),
+            EventKind::Reset(ConnectionSide::Server, why) => self.server_ended(at, Some(&why), out),
+            EventKind::Open { .. }
+            | EventKind::Http2(_)
+            | EventKind::Closed
+            | EventKind::Trouble(_)
+            | EventKind::Unread { .. }
+            | EventKind::Request { .. } => {}
         }
         None
     }

@@ -198,35 +198,7 @@ impl Requests {
                     if !out.is_empty() {
                         break;
                     }
-                    if self.pending.len() > head::MAX_HEAD {
-                        return RequestStep::NoRequest(NoRequest::LongLine);
-                    }
-                    // What cannot become a request line is not waited for.
-                    if let Err(why) = may_begin(&self.pending) {
-                        return RequestStep::NoRequest(why);
-                    }
-                    let Some(raw) = self.line() else { break };
-                    if is_blank(&raw) {
-                        // Blank lines before a request belong to nothing, and are harmless.
-                        out.extend_from_slice(&raw);
-                        continue;
-                    }
-                    match request_line(&raw) {
-                        Some(line) => return RequestStep::Line(line),
-                        None => {
-                            let is_http2 = raw.starts_with(b"PRI * HTTP/2.0");
-                            let mut back = BytesMut::from(&raw[..]);
-                            back.extend_from_slice(&self.pending);
-                            self.pending = back;
-                            if is_http2 {
-                                return RequestStep::NoRequest(NoRequest::Http2);
-                            }
-                            let shown = String::from_utf8_lossy(&raw);
-                            let shown = crate::journal::redacted(shown.trim_end());
-                            let shown = crate::text::preview(&shown, 60);
-                            return RequestStep::NoRequest(NoRequest::Line(shown));
-                        }
-                    }
+                    return self.begin();
                 }
                 RequestState::Head { raw, .. } => {
                     if raw.len() + self.pending.len() > head::MAX_HEAD {
@@ -236,32 +208,12 @@ impl Requests {
                     let Some(line) = self.line() else { break };
                     out.extend_from_slice(&self.header_line(&line));
                 }
-                RequestState::Body(body) => {
-                    let seen = &mut self.seen;
-                    let mut lost = false;
-                    let bytes = self.pending.split().freeze();
-                    let used = body.feed(&bytes, |part| match part {
-                        BodyPart::Data(range) => {
-                            seen.push_back(RequestPart::Data(bytes.slice(range)))
-                        }
-                        BodyPart::Extension(e) => seen.push_back(RequestPart::Extension(e)),
-                        BodyPart::Trailers(t) => seen.push_back(RequestPart::Trailers(t)),
-                        BodyPart::End => seen.push_back(RequestPart::End),
-                        BodyPart::Lost { why, .. } => {
-                            lost = true;
-                            seen.push_back(RequestPart::Lost(why));
-                        }
-                    });
-                    if lost {
-                        self.state = RequestState::Opaque;
-                    } else if body.is_done() {
-                        self.state = RequestState::Idle;
-                    }
-                    self.pending = BytesMut::from(&bytes[used..]);
+                RequestState::Body(_) => {
+                    let bytes = self.body();
                     if out.is_empty() {
-                        return RequestStep::Forward(bytes.slice(..used));
+                        return RequestStep::Forward(bytes);
                     }
-                    out.extend_from_slice(&bytes[..used]);
+                    out.extend_from_slice(&bytes);
                 }
             }
         }
@@ -269,6 +221,59 @@ impl Requests {
             true => RequestStep::More,
             false => RequestStep::Forward(out.freeze()),
         }
+    }
+
+    /// What comes first between two requests: a request line, a blank one, or something else.
+    fn begin(&mut self) -> RequestStep {
+        if self.pending.len() > head::MAX_HEAD {
+            return RequestStep::NoRequest(NoRequest::LongLine);
+        }
+        // What cannot become a request line is not waited for.
+        if let Err(why) = may_begin(&self.pending) {
+            return RequestStep::NoRequest(why);
+        }
+        let Some(raw) = self.line() else { return RequestStep::More };
+        if is_blank(&raw) {
+            // Blank lines before a request belong to nothing, and are harmless.
+            return RequestStep::Forward(raw);
+        }
+        if let Some(line) = request_line(&raw) {
+            return RequestStep::Line(line);
+        }
+        let mut back = BytesMut::from(&raw[..]);
+        back.extend_from_slice(&self.pending);
+        self.pending = back;
+        if raw.starts_with(b"PRI * HTTP/2.0") {
+            return RequestStep::NoRequest(NoRequest::Http2);
+        }
+        let shown = String::from_utf8_lossy(&raw);
+        let shown = crate::journal::redacted(shown.trim_end());
+        RequestStep::NoRequest(NoRequest::Line(crate::text::preview(&shown, 60)))
+    }
+
+    /// The bytes that belong to the body of the request.
+    fn body(&mut self) -> Bytes {
+        let RequestState::Body(body) = &mut self.state else { return Bytes::new() };
+        let seen = &mut self.seen;
+        let mut lost = false;
+        let bytes = self.pending.split().freeze();
+        let used = body.feed(&bytes, |part| match part {
+            BodyPart::Data(range) => seen.push_back(RequestPart::Data(bytes.slice(range))),
+            BodyPart::Extension(e) => seen.push_back(RequestPart::Extension(e)),
+            BodyPart::Trailers(t) => seen.push_back(RequestPart::Trailers(t)),
+            BodyPart::End => seen.push_back(RequestPart::End),
+            BodyPart::Lost { why, .. } => {
+                lost = true;
+                seen.push_back(RequestPart::Lost(why));
+            }
+        });
+        if lost {
+            self.state = RequestState::Opaque;
+        } else if body.is_done() {
+            self.state = RequestState::Idle;
+        }
+        self.pending = BytesMut::from(&bytes[used..]);
+        bytes.slice(..used)
     }
 
     /// One line of a head, as it is forwarded.
