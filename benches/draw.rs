@@ -13,7 +13,7 @@ use crossterm::event::{Event as Input, KeyCode, KeyEvent};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::Keymap;
-use sselens::config::{Config, Sources};
+use sselens::config::{Config, ConfigSources};
 use sselens::journal::{Entry, EntryKind, Head, Request};
 use sselens::transport::{Draft, News};
 use sselens::tui::{App, Event, Startup, Tools};
@@ -32,7 +32,7 @@ struct Loaded {
 
 impl Loaded {
     fn new(frames: usize) -> Self {
-        let config = Config::load(Sources::default()).expect("the built-in configuration");
+        let config = Config::load(ConfigSources::default()).expect("the built-in configuration");
         let app = App::new(Startup {
             keeps_drafts: false,
             providers: Vec::new(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use eventsource_stream::Eventsource as _;
 use serde::Deserialize;
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{InspectOptions, Inspection};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 
 mod support;
@@ -51,11 +51,13 @@ fn entries(dialect: &str, events: &[Bytes]) -> Vec<Entry> {
 
 /// Folds the entries, and returns how many deltas they had.
 fn fold(entries: &[Entry], in_full: bool) -> usize {
-    let mut inspection = Inspection::new(Arc::new(Options { in_full, ..Options::default() }));
+    let mut inspection =
+        Inspection::new(Arc::new(InspectOptions { in_full, ..InspectOptions::default() }));
     entries.iter().for_each(|entry| inspection.push(entry));
     #[cfg(feature = "program")]
     black_box(
-        sselens::report::summary(0, &inspection, sselens::report::Findings::Counted).to_string(),
+        sselens::report::summary(0, &inspection, sselens::report::FindingsDetail::Counted)
+            .to_string(),
     );
     inspection.answer().deltas().len()
 }

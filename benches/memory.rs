@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{InspectOptions, Inspection};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 
 /// How many events a stream has.
@@ -43,7 +43,7 @@ fn event(dialect: &str, i: u64) -> String {
 
 /// Folds a stream, a read for each event, and prints what that took.
 fn measure(dialect: &str) {
-    let mut inspection = Inspection::new(Arc::new(Options::default()));
+    let mut inspection = Inspection::new(Arc::new(InspectOptions::default()));
     let mut push = |at, kind| inspection.push(&Entry { exchange: 0, at: Some(at), kind });
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
     push(

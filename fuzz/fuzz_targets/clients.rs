@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use sselens::client_sim;
-use sselens::inspect::{Options, Simulate};
+use sselens::inspect::{InspectOptions, Simulate};
 use sselens_fuzz::{dialect, inspect, mutate, pieces};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
@@ -14,7 +14,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 fuzz_target!(|input: &[u8]| {
     let [which, body @ ..] = input else { return };
     let dialect = dialect(*which);
-    let options = || Options { simulate: Some(Simulate(client_sim::views)), ..Options::default() };
+    let options = || InspectOptions { simulate: Some(Simulate(client_sim::views)), ..InspectOptions::default() };
     let seen = inspect(options(), dialect, pieces(body, 0));
     let again = inspect(options(), dialect, pieces(body, 1));
     assert_eq!(format!("{:?}", seen.clients()), format!("{:?}", again.clients()));

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sselens::config::{Config, Environment, Sources};
+use sselens::config::{Config, Environment, ConfigSources};
 use sselens::storage::request_file;
 use sselens_fuzz::file;
 
@@ -14,6 +14,6 @@ fuzz_target!(|input: &[u8]| {
         let _ = request_file::read(&file, Some("staging"));
     } else {
         let environment = Environment::of(&[]);
-        let _ = Config::load(Sources { config: Some(file), env_file: None, environment });
+        let _ = Config::load(ConfigSources { config: Some(file), env_file: None, environment });
     }
 });

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{Inspection, InspectOptions};
 use sselens_fuzz::{dialect, halves, inspect, mutate, pieces};
 
 /// What does not depend on the reads. An LF that comes in the read after its CR opens the next frame,
@@ -25,7 +25,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 fuzz_target!(|input: &[u8]| {
     let [which, cut, body @ ..] = input else { return };
     let dialect = dialect(*which);
-    let whole = inspect(Options::default(), dialect, pieces(body, 0));
+    let whole = inspect(InspectOptions::default(), dialect, pieces(body, 0));
     let mut end = 0;
     for frame in whole.frames().iter() {
         assert_eq!(frame.offset, end, "frames tile the body");
@@ -33,8 +33,8 @@ fuzz_target!(|input: &[u8]| {
     }
     assert!(end <= body.len() as u64);
     let has_cr = body.contains(&b'\r');
-    let single = inspect(Options::default(), dialect, pieces(body, 1));
+    let single = inspect(InspectOptions::default(), dialect, pieces(body, 1));
     assert_eq!(facts(&whole, !has_cr), facts(&single, !has_cr));
-    let cut = inspect(Options::default(), dialect, halves(body, *cut));
+    let cut = inspect(InspectOptions::default(), dialect, halves(body, *cut));
     assert_eq!(facts(&whole, !has_cr), facts(&cut, !has_cr));
 });

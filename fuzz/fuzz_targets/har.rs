@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use sselens::inspect::Inspection;
-use sselens::report::{Origin, har};
+use sselens::report::{RecordingOrigin, har};
 use sselens::storage::file::{BodyHints, Recording, read};
 use sselens_fuzz::mutate;
 
@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let exchanges: Vec<_> = all.iter().map(|(x, seen)| (*x, seen)).collect();
     let mut archive = Vec::new();
-    let origin = Origin { created: recording.created.clone(), program: recording.program.clone() };
+    let origin = RecordingOrigin { created: recording.created.clone(), program: recording.program.clone() };
     har(&exchanges, &recording.entries, &origin, &mut archive).expect("memory takes all");
     let again = read(&archive[..], "a.har", &BodyHints::default()).expect("its own archive");
     assert_eq!(verdicts(&all), verdicts(&inspect(&again)));

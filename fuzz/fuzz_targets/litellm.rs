@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sselens::config::{Config, Environment, Sources, import};
+use sselens::config::{Config, Environment, ConfigSources, import};
 use sselens_fuzz::file;
 
 fuzz_target!(|input: &[u8]| {
@@ -11,7 +11,7 @@ fuzz_target!(|input: &[u8]| {
     let toml = imported.to_toml();
     let Some(own) = file("toml", toml.as_bytes()) else { return };
     let environment = Environment::of(&[]);
-    let config = Config::load(Sources { config: Some(own), env_file: None, environment });
+    let config = Config::load(ConfigSources { config: Some(own), env_file: None, environment });
     if let Err(why) = config {
         panic!("{why}\n{toml}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use libfuzzer_sys::fuzzer_mutate;
 use sselens::dialect::DIALECTS;
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{Inspection, InspectOptions};
 use sselens::journal::{EndCause, Entry, EntryKind};
 
 #[path = "../../tests/support/streams.rs"]
@@ -40,7 +40,7 @@ pub fn dialect(which: u8) -> Option<&'static str> {
 
 /// The inspection of a body that arrives in these reads.
 pub fn inspect<'a>(
-    options: Options,
+    options: InspectOptions,
     dialect: Option<&str>,
     reads: impl Iterator<Item = &'a [u8]>,
 ) -> Inspection {

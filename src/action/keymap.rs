@@ -6,7 +6,7 @@ use crokey::{KeyCombination, KeyCombinationFormat, OneToThree};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Action, Context, OwnContext};
-use crate::config::keys::{Problem, Row};
+use crate::config::keys::{Problem, WrittenBinding};
 
 /// One key in one context.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ impl Keymap {
     /// # Errors
     /// The first row with an unknown context, key or action, or a key that its file binds twice in
     /// one context.
-    pub fn new(rows: &[Row], panes: &[&'static OwnContext]) -> Result<Self, Problem> {
+    pub fn new(rows: &[WrittenBinding], panes: &[&'static OwnContext]) -> Result<Self, Problem> {
         // In which file a key was bound last, in each context.
         let mut seen: HashMap<(Context, KeyCombination), &str> = HashMap::new();
         let mut keymap = Keymap { panes: panes.to_vec(), ..Keymap::default() };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::inspect::around::Pairs;
-use crate::inspect::{Inspection, Options};
+use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 
 /// One exchange of a recording.
@@ -36,7 +36,7 @@ impl Opened {
     pub fn new(
         name: impl Into<String>,
         entries: impl Into<Arc<Vec<Entry>>>,
-        options: &Arc<Options>,
+        options: &Arc<InspectOptions>,
     ) -> Self {
         let (name, entries) = (name.into(), entries.into());
         let exchanges = fold(&entries, options, &mut |_| true).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Opened {
     pub fn watched(
         name: impl Into<String>,
         entries: impl Into<Arc<Vec<Entry>>>,
-        options: &Arc<Options>,
+        options: &Arc<InspectOptions>,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Option<Self> {
         let (name, entries) = (name.into(), entries.into());
@@ -61,7 +61,7 @@ impl Opened {
 
 fn fold(
     entries: &[Entry],
-    options: &Arc<Options>,
+    options: &Arc<InspectOptions>,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Option<Vec<Folded>> {
     let mut exchanges: Vec<Folded> = Vec::new();

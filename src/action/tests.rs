@@ -3,7 +3,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::*;
 use crate::config::keys;
 
-fn rows(file: &str, text: &str) -> Vec<keys::Row> {
+fn rows(file: &str, text: &str) -> Vec<keys::WrittenBinding> {
     keys::read(file, text).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::inspect::around::{By, Decided, LATE, Pairing, called_nobody, compare_around};
+use crate::inspect::around::{Decided, LATE, PairedBy, Pairing, called_nobody, compare_around};
 use crate::inspect::compare::Comparison;
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros, Side};
@@ -14,8 +14,8 @@ use crate::text;
 
 /// A call of a client.
 #[derive(Default)]
-struct Call {
-    upstream: Vec<(ExchangeId, By)>,
+struct GatewayCall {
+    upstream: Vec<(ExchangeId, PairedBy)>,
     over: Option<Inspection>,
     /// When it was over.
     ended: Micros,
@@ -25,20 +25,20 @@ struct Call {
 #[derive(Default)]
 pub(super) struct Around {
     pairing: Pairing,
-    calls: BTreeMap<ExchangeId, Call>,
+    calls: BTreeMap<ExchangeId, GatewayCall>,
     /// Which client's call each call upstream is for.
     owner: BTreeMap<ExchangeId, Option<ExchangeId>>,
     upstream: BTreeMap<ExchangeId, Inspection>,
     /// What differed how often.
-    pub(super) often: report::Pairs,
+    pub(super) often: report::PairTally,
     pub(super) pairs: u32,
 }
 
 /// A call with everything that the gateway did for it, once all is over.
-pub(super) struct Pair {
+pub(super) struct GatewayPair {
     pub(super) client: ExchangeId,
     upstream: Vec<ExchangeId>,
-    by: By,
+    by: PairedBy,
     comparison: Option<Comparison>,
     /// What the client received.
     pub(super) answer: Inspection,
@@ -54,7 +54,7 @@ impl Around {
         if side == Side::Client {
             self.decide(entry.at);
             if matches!(entry.kind, EntryKind::Request(_)) {
-                self.calls.insert(entry.exchange, Call::default());
+                self.calls.insert(entry.exchange, GatewayCall::default());
             }
         }
         self.pairing.entry(entry);
@@ -95,8 +95,8 @@ impl Around {
 
     /// The pairs that are complete at `now`: both sides are over, and the other tap has had the time
     /// to report what began before the end.
-    pub(super) fn ready(&mut self, now: Micros) -> Vec<Pair> {
-        let whole = |call: &Call| {
+    pub(super) fn ready(&mut self, now: Micros) -> Vec<GatewayPair> {
+        let whole = |call: &GatewayCall| {
             call.over.is_some()
                 && now >= call.ended.saturating_add(LATE)
                 && call.upstream.iter().all(|(u, _)| self.upstream.contains_key(u))
@@ -118,17 +118,17 @@ impl Around {
     }
 
     /// The pairs that never came to an end on both sides.
-    pub(super) fn rest(&mut self) -> Vec<Pair> {
+    pub(super) fn rest(&mut self) -> Vec<GatewayPair> {
         self.decide(None);
         let open: Vec<_> =
             self.calls.iter().filter(|(_, c)| c.over.is_some()).map(|(x, _)| *x).collect();
         open.into_iter().filter_map(|x| self.pair(x)).collect()
     }
 
-    fn pair(&mut self, client: ExchangeId) -> Option<Pair> {
+    fn pair(&mut self, client: ExchangeId) -> Option<GatewayPair> {
         let call = self.calls.remove(&client)?;
         let answer = call.over?;
-        let by = call.upstream.iter().map(|(_, by)| *by).min().unwrap_or(By::Time);
+        let by = call.upstream.iter().map(|(_, by)| *by).min().unwrap_or(PairedBy::Time);
         let upstream: Vec<_> = call.upstream.iter().map(|(x, _)| *x).collect();
         let seen: Vec<_> = upstream
             .iter()
@@ -147,11 +147,11 @@ impl Around {
             None => called_nobody(&answer),
         };
         self.pairs += 1;
-        Some(Pair { client, upstream, by, comparison, answer, tries: seen, verdict })
+        Some(GatewayPair { client, upstream, by, comparison, answer, tries: seen, verdict })
     }
 }
 
-impl Pair {
+impl GatewayPair {
     /// The lines for scripts.
     pub(super) fn lines(&self) -> Vec<Value> {
         let mut lines = vec![json!({
@@ -211,7 +211,7 @@ mod tests {
         let (first, second) = ("{\"model\":\"a\",\"n\":1}", "{\"model\":\"b\",\"n\":2}");
         let mut around = Around::default();
         let seen = || Inspection::new(std::sync::Arc::default());
-        let pairs = |pairs: Vec<Pair>| -> Vec<(ExchangeId, Vec<ExchangeId>)> {
+        let pairs = |pairs: Vec<GatewayPair>| -> Vec<(ExchangeId, Vec<ExchangeId>)> {
             pairs.into_iter().map(|p| (p.client, p.upstream)).collect()
         };
         around.entry(Side::Client, &request(Side::Client, 0, 10, first));

@@ -94,7 +94,7 @@ impl Child {
     pub(super) fn running(
         self,
         when_ended: impl FnOnce(Exit) + Send + 'static,
-    ) -> Result<Running, ChildError> {
+    ) -> Result<RunningProgram, ChildError> {
         let (sender, ended) = mpsc::channel();
         let id = self.id;
         let wait = move || {
@@ -104,17 +104,17 @@ impl Child {
             let _ = sender.send(exit);
         };
         std::thread::Builder::new().name("child's end".into()).spawn(wait)?;
-        Ok(Running { id, ended })
+        Ok(RunningProgram { id, ended })
     }
 }
 
 /// A program that runs by itself.
-pub(super) struct Running {
+pub(super) struct RunningProgram {
     id: u32,
     ended: mpsc::Receiver<Exit>,
 }
 
-impl Running {
+impl RunningProgram {
     /// Asks it to end where it has not, and returns its exit status.
     pub(super) fn stop(self) -> Exit {
         if let Ok(exit) = self.ended.try_recv() {

@@ -7,8 +7,8 @@ use super::args::{BareArgs, CompareArgs, Format, Global, RequestArgs};
 use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
-use super::prove::{Court, Proof, Stage};
-use super::repeat::{Answers, Repeat, Side};
+use super::prove::{Court, Proof, ServedAnswer};
+use super::repeat::{Answers, Repeat, RoundRequest};
 use super::runner::{Once, Runner};
 use super::{input, request, secrets};
 use crate::config::Config;
@@ -23,7 +23,7 @@ use crate::transport::Draft;
 use crate::transport::request::{Outgoing, resolve, speaks};
 
 /// What A or B stands for.
-enum Place {
+enum ComparedInput {
     /// A provider or an address, and the model if one was named with it.
     Call(Box<RequestArgs>),
     /// A recording, and which of its exchanges.
@@ -43,11 +43,11 @@ pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> 
     let places = (place(&args.a, args, &config)?, place(&args.b, args, &config)?);
     let mut printer = Printer::new(global, &args.output, &config)?.keeping();
     match places {
-        (Place::File(..), Place::File(..)) if args.repeat.is_many() => {
+        (ComparedInput::File(..), ComparedInput::File(..)) if args.repeat.is_many() => {
             let why = "recordings are compared once: --repeat and --sizes are for what is sent";
             Err(Failure::Usage(why.into()))
         }
-        (Place::File(a, i), Place::File(b, j)) => {
+        (ComparedInput::File(a, i), ComparedInput::File(b, j)) => {
             for (x, (path, which)) in [(0, (a, i)), (1, (b, j))] {
                 for entry in recorded(global, &path, which, args, x)? {
                     printer.take(&entry)?;
@@ -55,7 +55,9 @@ pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> 
             }
             report_pair(global, args, &printer, [0, 1], None)
         }
-        (Place::Call(a), Place::Call(b)) => live(global, args, [*a, *b], &mut config, printer),
+        (ComparedInput::Call(a), ComparedInput::Call(b)) => {
+            live(global, args, [*a, *b], &mut config, printer)
+        }
         _ => {
             let why = "a recording is compared with a recording: nothing is sent then";
             Err(Failure::Usage(why.into()))
@@ -64,13 +66,13 @@ pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> 
 }
 
 /// Tries, in this order: an address, a provider's name, a name with a model, a file.
-fn place(text: &str, args: &CompareArgs, config: &Config) -> Result<Place, Failure> {
+fn place(text: &str, args: &CompareArgs, config: &Config) -> Result<ComparedInput, Failure> {
     let call = |provider: Option<&str>, model: Option<&str>, url: Option<&str>| {
         let mut request = args.request.clone();
         request.provider = provider.map(Into::into);
         request.url = url.map(Into::into);
         request.model = model.map(Into::into).or(request.model);
-        Place::Call(Box::new(request))
+        ComparedInput::Call(Box::new(request))
     };
     if text.contains("://") {
         return Ok(call(None, None, Some(text)));
@@ -84,13 +86,13 @@ fn place(text: &str, args: &CompareArgs, config: &Config) -> Result<Place, Failu
         return Ok(call(Some(name), Some(model), None));
     }
     if Path::new(text).exists() {
-        return Ok(Place::File(text.into(), None));
+        return Ok(ComparedInput::File(text.into(), None));
     }
     if let Some((path, number)) = text.rsplit_once('#')
         && let Ok(number) = number.parse()
         && Path::new(path).exists()
     {
-        return Ok(Place::File(path.into(), Some(number)));
+        return Ok(ComparedInput::File(path.into(), Some(number)));
     }
     Err(Failure::Usage(format!(
         "{text:?} is no address, no provider (`sselens providers` lists all {}) and no file",
@@ -186,7 +188,7 @@ fn live(
             };
             draft.headers.retain(|(name, _)| own(name) || !is_secret_name(name));
         }
-        sides.push(Side { draft, transport, side: Some(side) });
+        sides.push(RoundRequest { draft, transport, side: Some(side) });
     }
     if args.request.body.is_some() || args.request.curl.is_some() {
         let from = speaks(&sides[0].draft, config);
@@ -208,9 +210,9 @@ fn live(
     let save = args.save.as_deref();
     if args.repeat.is_many() {
         let repeat = Repeat::new(global, &args.repeat, &args.output, save, config, lab, sides)?;
-        let pairs = report::Pairs::default();
+        let pairs = report::PairTally::default();
         let (findings, lines) = (Vec::new(), Vec::new());
-        let mut pairs = Pairs { global, args, pairs, findings, lines };
+        let mut pairs = PairsReport { global, args, pairs, findings, lines };
         return repeat.run(printer, progress, &mut pairs);
     }
     let mut runner = Runner::start(save, config)?;
@@ -236,7 +238,7 @@ fn proven(
     requests: Vec<Outgoing>,
     (mut runner, mut printer, mut progress): (Runner, Printer, Progress),
 ) -> Result<Exit, Failure> {
-    let stage = Stage::start(at)?;
+    let stage = ServedAnswer::start(at)?;
     let mut requests = requests.into_iter();
     let mut once = Once::of(requests.next().into_iter().collect());
     runner.run(&mut once, &mut printer, &mut progress)?;
@@ -322,15 +324,15 @@ fn write_lines(
 }
 
 /// The comparisons of many pairs: of people's only what differed how often, of scripts' the lines.
-struct Pairs<'a> {
+struct PairsReport<'a> {
     global: &'a Global,
     args: &'a CompareArgs,
-    pairs: report::Pairs,
+    pairs: report::PairTally,
     findings: Vec<u8>,
     lines: Vec<u8>,
 }
 
-impl Answers for Pairs<'_> {
+impl Answers for PairsReport<'_> {
     fn take(&mut self, answers: &[ExchangeId], seen: &[Inspection]) -> Result<bool, Failure> {
         let ([x, y], [a, b]) = (answers, seen) else { return Ok(false) };
         let found = compare(a, b, expected(self.args, a, b));

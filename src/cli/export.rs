@@ -12,7 +12,7 @@ use crate::inspect::Inspection;
 use crate::inspect::outcomes::{Case, Label, Tally};
 use crate::journal::ExchangeId;
 use crate::replay;
-use crate::report::{self, Language, Ndjson, Origin};
+use crate::report::{self, Language, Ndjson, RecordingOrigin};
 use crate::storage::file::Recording;
 use crate::text::{self, write_json};
 
@@ -97,7 +97,7 @@ fn write_page(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let all: Vec<_> = exchanges.iter().map(|(x, i)| (*x, i)).collect();
-    let origin = Origin { created: recording.created, program: recording.program };
+    let origin = RecordingOrigin { created: recording.created, program: recording.program };
     match to {
         ExportFormat::Har => report::har(&all, &recording.entries, &origin, out)?,
         ExportFormat::Html => report::html(&all, &origin, out)?,

@@ -23,7 +23,7 @@ pub(super) fn begin(path: &Path) -> Result<(), Failure> {
         .with_max_level(LevelFilter::TRACE)
         .with_ansi(false)
         .with_span_events(FmtSpan::NONE)
-        .with_writer(Log(Arc::new(Mutex::new(file))))
+        .with_writer(LogFile(Arc::new(Mutex::new(file))))
         .finish();
     // It is set once, before anything else runs.
     let _ = tracing::subscriber::set_global_default(subscriber);
@@ -31,23 +31,23 @@ pub(super) fn begin(path: &Path) -> Result<(), Failure> {
 }
 
 /// The log's file.
-struct Log(Arc<Mutex<File>>);
+struct LogFile(Arc<Mutex<File>>);
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Line;
+impl<'a> MakeWriter<'a> for LogFile {
+    type Writer = LogLine;
 
-    fn make_writer(&'a self) -> Line {
-        Line { file: Arc::clone(&self.0), text: Vec::new() }
+    fn make_writer(&'a self) -> LogLine {
+        LogLine { file: Arc::clone(&self.0), text: Vec::new() }
     }
 }
 
 /// One event. It is masked as a whole when it is complete, for its parts come one by one.
-struct Line {
+struct LogLine {
     file: Arc<Mutex<File>>,
     text: Vec<u8>,
 }
 
-impl Write for Line {
+impl Write for LogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -58,7 +58,7 @@ impl Write for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for LogLine {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
         let text = secrets::masked(text.trim_end_matches('\n'));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::exit::alarm;
 use crate::inspect::Inspection;
 use crate::journal::ExchangeId;
-use crate::report::{self, Origin};
+use crate::report::{self, RecordingOrigin};
 use crate::transport::Clock;
 
 /// How many requests wait for a slow backend; more are dropped and counted.
@@ -33,7 +33,7 @@ pub(super) enum OtlpError {
 
 /// The sender of spans, on a separate thread.
 pub(super) struct Exporter {
-    origin: Origin,
+    origin: RecordingOrigin,
     queue: Option<SyncSender<Value>>,
     thread: JoinHandle<()>,
     dropped: u64,
@@ -56,7 +56,7 @@ impl Exporter {
             .name("otlp".into())
             .spawn(move || send_all(&runtime, &client, &url, &waiting))?;
         let program = format!("{} {}", env!("CARGO_PKG_VERSION"), std::process::id());
-        let origin = Origin { created: clock.created(), program };
+        let origin = RecordingOrigin { created: clock.created(), program };
         Ok(Self { origin, queue: Some(queue), thread, dropped: 0 })
     }
 

@@ -5,15 +5,15 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 
 use super::args::{Format, Global, OutputArgs};
-use super::around::Pair;
+use super::around::GatewayPair;
 use super::exit::{Exit, Failure};
 use crate::client_sim::Client;
 use crate::config::Config;
 use crate::inspect::outcomes::{Case, Label, Tally};
-use crate::inspect::{Inspection, Options, Severity};
+use crate::inspect::{InspectOptions, Inspection, Severity};
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::query::Filter;
-use crate::report::{self, Findings, Ndjson, Palette};
+use crate::report::{self, FindingsDetail, Ndjson, Palette};
 use crate::text::{Page, write_json};
 
 /// Follows a session and writes it out.
@@ -21,7 +21,7 @@ pub(super) struct Printer {
     format: Format,
     palette: Palette,
     fail_on: Severity,
-    options: Arc<Options>,
+    options: Arc<InspectOptions>,
     exchanges: BTreeMap<ExchangeId, (Inspection, Ndjson)>,
     printed: usize,
     /// What became of those of a recording.
@@ -167,7 +167,8 @@ impl Printer {
                 }
             }
             Format::Json if over => {
-                let mut summary = report::summary(entry.exchange, inspection, Findings::Listed);
+                let mut summary =
+                    report::summary(entry.exchange, inspection, FindingsDetail::Listed);
                 match self.clients.as_deref().map(|rows| one(rows, inspection)) {
                     Some(Ok(client)) => summary["lens"] = report::lens(client, inspection),
                     Some(Err(all)) => {
@@ -217,7 +218,7 @@ impl Printer {
     }
 
     /// Writes a call around a gateway, with what it did for it.
-    pub(super) fn pair(&mut self, pair: &Pair) -> io::Result<()> {
+    pub(super) fn pair(&mut self, pair: &GatewayPair) -> io::Result<()> {
         match self.format {
             Format::Ndjson => {
                 for line in pair.lines() {

@@ -22,14 +22,14 @@ use crate::replay::{Chooser, ChosenBy, Recorded, Replay};
 use crate::transport::request::Outgoing;
 
 /// The direct answer, served to the gateway.
-pub(super) struct Stage {
+pub(super) struct ServedAnswer {
     replay: Arc<Replay>,
     asked: Arc<AtomicU64>,
     cancel: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-impl Stage {
+impl ServedAnswer {
     /// Listens at an address of this machine.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for ServedAnswer {
     fn drop(&mut self) {
         self.cancel.cancel();
         if let Some(thread) = self.thread.take() {
@@ -124,7 +124,7 @@ pub(super) struct Proof {
 
 /// The trials under way.
 pub(super) struct Court<'a> {
-    pub(super) stage: &'a Stage,
+    pub(super) stage: &'a ServedAnswer,
     pub(super) runner: &'a mut Runner,
     pub(super) printer: &'a mut Printer,
     pub(super) progress: &'a mut Progress,

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{Global, LabFlags, ProvidersArgs};
 use super::exit::{Exit, Failure};
 use super::{request, secrets};
-use crate::config::{self, Config, Origin, Provider};
+use crate::config::{self, Config, Provider, ProviderOrigin};
 use crate::text::{Newlines, to_json, visible};
 use crate::transport::request::Transport;
 use crate::transport::{Draft, models};
@@ -102,11 +102,11 @@ fn table(config: &Config, shown: &[&Provider]) -> String {
     let mut heading = "";
     for p in shown {
         let new = match (p.origin, group(config, p)) {
-            (Origin::User, _) => "Your own",
-            (Origin::LiteLlm, _) => "From your LiteLLM configuration, called directly",
-            (Origin::BuiltIn, 0) => "Built in, with a key",
-            (Origin::BuiltIn, 1) => "Built in, no key needed",
-            (Origin::BuiltIn, _) => "Built in, waiting for a variable",
+            (ProviderOrigin::User, _) => "Your own",
+            (ProviderOrigin::LiteLlm, _) => "From your LiteLLM configuration, called directly",
+            (ProviderOrigin::BuiltIn, 0) => "Built in, with a key",
+            (ProviderOrigin::BuiltIn, 1) => "Built in, no key needed",
+            (ProviderOrigin::BuiltIn, _) => "Built in, waiting for a variable",
         };
         if new != heading {
             let before = if heading.is_empty() { "" } else { "\n" };

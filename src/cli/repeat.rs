@@ -8,10 +8,10 @@ use super::args::{self, Format, Global};
 use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
-use super::runner::{Over, Runner, Work};
+use super::runner::{Over, RoundSource, Runner};
 use super::{runner, secrets};
 use crate::config::Config;
-use crate::inspect::outcomes::{Case, Label, Plan, Repetition, Round, Search, Tally};
+use crate::inspect::outcomes::{Case, Label, Plan, Repetition, Round, Tally, ThresholdSearch};
 use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::ExchangeId;
 use crate::report;
@@ -21,7 +21,7 @@ use crate::transport::pad;
 use crate::transport::request::{Outgoing, Transport, resolve};
 
 /// One request of each round.
-pub(super) struct Side {
+pub(super) struct RoundRequest {
     /// What is sent.
     pub draft: Draft,
     /// How it travels.
@@ -32,7 +32,7 @@ pub(super) struct Side {
 
 /// A round's requests at one size, and what they count as.
 #[derive(Clone)]
-struct Stage {
+struct RoundStage {
     /// The size that was meant, where sizes are compared.
     size: Option<u64>,
     requests: Vec<Outgoing>,
@@ -63,14 +63,14 @@ pub(super) struct Repeat<'a> {
     save: Option<&'a Path>,
     config: &'a Config,
     lab: Option<SocketAddr>,
-    sides: Vec<Side>,
+    sides: Vec<RoundRequest>,
 }
 
 /// A repetition under way.
-struct Running<'a> {
+struct RunningRepetition<'a> {
     of: &'a Repeat<'a>,
     answers: &'a mut dyn Answers,
-    stages: Vec<Stage>,
+    stages: Vec<RoundStage>,
     repetition: Repetition,
     tally: Tally,
 }
@@ -84,7 +84,7 @@ impl<'a> Repeat<'a> {
         save: Option<&'a Path>,
         config: &'a Config,
         lab: Option<SocketAddr>,
-        sides: Vec<Side>,
+        sides: Vec<RoundRequest>,
     ) -> Result<Self, Failure> {
         if output.output == Format::Raw {
             let why = "many bodies cannot be written as one: keep them with --save FILE and use \
@@ -121,7 +121,7 @@ impl<'a> Repeat<'a> {
         let mut runner = Runner::start(self.save, self.config)?;
         progress.expect(repetition.expected(), runner.now());
         let mut running =
-            Running { of: &self, answers, stages, repetition, tally: Tally::default() };
+            RunningRepetition { of: &self, answers, stages, repetition, tally: Tally::default() };
         let result = runner.run(&mut running, &mut printer, &mut progress);
         let stopped = runner.is_stopped();
         let ended = runner.close();
@@ -157,8 +157,8 @@ impl<'a> Repeat<'a> {
         sizes
     }
 
-    fn stage(&self, size: Option<u64>) -> Result<Stage, Failure> {
-        let mut stage = Stage { size, requests: Vec::new(), labels: Vec::new() };
+    fn stage(&self, size: Option<u64>) -> Result<RoundStage, Failure> {
+        let mut stage = RoundStage { size, requests: Vec::new(), labels: Vec::new() };
         for side in &self.sides {
             let mut draft = side.draft.clone();
             if let Some(size) = size {
@@ -181,22 +181,22 @@ impl<'a> Repeat<'a> {
     }
 }
 
-impl Work for Running<'_> {
+impl RoundSource for RunningRepetition<'_> {
     type Tag = Round;
 
     fn next(
         &mut self,
         progress: &mut Progress,
         now: u64,
-    ) -> Result<Option<runner::Round<Round>>, Failure> {
+    ) -> Result<Option<runner::RoundRequests<Round>>, Failure> {
         let Some(round) = self.repetition.next() else {
             match self.repetition.search() {
-                Some(Search::NothingFails) => {
+                Some(ThresholdSearch::NothingFails) => {
                     self.of
                         .global
                         .notify("nothing failed at any size: there is no threshold to look for");
                 }
-                Some(Search::AllFail) => {
+                Some(ThresholdSearch::AllFail) => {
                     self.of
                         .global
                         .notify("the request fails without any padding, too: it is not its size");
@@ -260,7 +260,7 @@ impl Work for Running<'_> {
     }
 }
 
-impl Running<'_> {
+impl RunningRepetition<'_> {
     /// Says how a size did.
     fn report(&self, size: u64) {
         let Some(tries) = self.repetition.tries().get(&size) else { return };
@@ -274,7 +274,7 @@ impl Running<'_> {
 
     fn write(&self, stopped: bool, out: &mut text::Page) -> Result<(), Failure> {
         let threshold = match self.repetition.search() {
-            Some(Search::Found(threshold)) if !stopped => Some(threshold),
+            Some(ThresholdSearch::Found(threshold)) if !stopped => Some(threshold),
             _ => None,
         };
         if self.of.output.output != Format::Text {

@@ -19,14 +19,14 @@ use crate::transport::{Backlog, Clock, Engine, News};
 
 /// How the sending ended.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ended {
+pub(super) struct RunEnd {
     /// The signal that ended it.
     pub signal: Option<Exit>,
     /// The session's file is not whole.
     pub save_failed: bool,
 }
 
-impl Ended {
+impl RunEnd {
     /// The file cannot be written any more. That is `untold` by a finding yet.
     fn lost(&mut self, untold: &mut Option<String>, text: String) {
         alarm(&text);
@@ -37,8 +37,8 @@ impl Ended {
     /// The exit status, where nothing else happened than what was found.
     pub(super) fn exit(self, found: Exit) -> Exit {
         match self {
-            Ended { signal: Some(signal), .. } => signal,
-            Ended { save_failed: true, .. } => Exit::Found,
+            RunEnd { signal: Some(signal), .. } => signal,
+            RunEnd { save_failed: true, .. } => Exit::Found,
             _ => found,
         }
     }
@@ -64,10 +64,10 @@ impl Over {
 }
 
 /// The requests of a round, and what it is for.
-pub(super) type Round<T> = (Vec<Outgoing>, T);
+pub(super) type RoundRequests<T> = (Vec<Outgoing>, T);
 
 /// What a runner works through: rounds of one request, or of the two of a comparison.
-pub(super) trait Work {
+pub(super) trait RoundSource {
     /// What a round is for.
     type Tag;
 
@@ -76,7 +76,7 @@ pub(super) trait Work {
         &mut self,
         progress: &mut Progress,
         now: Micros,
-    ) -> Result<Option<Round<Self::Tag>>, Failure>;
+    ) -> Result<Option<RoundRequests<Self::Tag>>, Failure>;
 
     /// All requests of a round are dealt with.
     fn over(
@@ -105,10 +105,10 @@ impl Once {
     }
 }
 
-impl Work for Once {
+impl RoundSource for Once {
     type Tag = ();
 
-    fn next(&mut self, _: &mut Progress, _: Micros) -> Result<Option<Round<()>>, Failure> {
+    fn next(&mut self, _: &mut Progress, _: Micros) -> Result<Option<RoundRequests<()>>, Failure> {
         Ok(self.requests.take().map(|requests| (requests, ())))
     }
 
@@ -125,7 +125,7 @@ impl Work for Once {
 }
 
 /// A round under way.
-struct Open<T> {
+struct OpenRound<T> {
     tag: T,
     /// By its place in the round.
     over: Vec<Option<Over>>,
@@ -133,7 +133,7 @@ struct Open<T> {
 
 /// The rounds under way.
 struct Rounds<T> {
-    open: HashMap<usize, Open<T>>,
+    open: HashMap<usize, OpenRound<T>>,
     /// Which round an exchange is of, and at which place.
     places: HashMap<ExchangeId, (usize, usize)>,
     begun: usize,
@@ -144,8 +144,8 @@ impl<T> Rounds<T> {
         Self { open: HashMap::new(), places: HashMap::new(), begun: 0 }
     }
 
-    fn begin(&mut self, (requests, tag): Round<T>, engine: &Engine) {
-        self.open.insert(self.begun, Open { tag, over: vec![None; requests.len()] });
+    fn begin(&mut self, (requests, tag): RoundRequests<T>, engine: &Engine) {
+        self.open.insert(self.begun, OpenRound { tag, over: vec![None; requests.len()] });
         for (i, request) in requests.into_iter().enumerate() {
             self.places.insert(engine.send(request), (self.begun, i));
         }
@@ -229,7 +229,7 @@ pub(super) struct Runner {
     stopped: oneshot::Receiver<Exit>,
     /// What was read and is not printed yet.
     backlog: Backlog,
-    ended: Ended,
+    ended: RunEnd,
 }
 
 impl Runner {
@@ -263,7 +263,7 @@ impl Runner {
         let stop = engine.stopper();
         let last = last_words(engine.stopper(), recorder.as_ref().map(Recorder::flusher));
         let stopped = signals::listen(move || _ = stop(), last).map_err(|e| e.to_string())?;
-        let ended = Ended::default();
+        let ended = RunEnd::default();
         Ok(Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended })
     }
 
@@ -279,7 +279,7 @@ impl Runner {
 
     /// Sends round after round until there are no more. A signal stops what runs and lets nothing
     /// more begin.
-    pub(super) fn run<W: Work>(
+    pub(super) fn run<W: RoundSource>(
         &mut self,
         work: &mut W,
         printer: &mut Printer,
@@ -355,7 +355,7 @@ impl Runner {
     }
 
     /// Waits until all is written.
-    pub(super) fn close(mut self) -> Ended {
+    pub(super) fn close(mut self) -> RunEnd {
         self.engine.close();
         if let Some(recorder) = self.recorder {
             recorder.close();

@@ -4,7 +4,7 @@ use super::args::{Global, SendArgs};
 use super::exit::{Exit, Failure};
 use super::output::Printer;
 use super::progress::Progress;
-use super::repeat::{Repeat, Side};
+use super::repeat::{Repeat, RoundRequest};
 use super::runner::{Once, Runner};
 use super::{request, secrets};
 use crate::transport::request::resolve;
@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global, args: &SendArgs) -> Result<Exit, Failure> {
     }
     let mut progress = Progress::new(global, args.output.output);
     if args.repeat.is_many() {
-        let sides = vec![Side { draft, transport, side: None }];
+        let sides = vec![RoundRequest { draft, transport, side: None }];
         let save = args.save.as_deref();
         let repeat = Repeat::new(global, &args.repeat, &args.output, save, &config, lab, sides)?;
         return repeat.run(printer.keeping(), progress, &mut ());

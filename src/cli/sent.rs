@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::sessions::{MAX_LISTED, exchange, folded, kept};
 use crate::action::SentRequest;
 use crate::dialect::request::user_text::prompt_of;
-use crate::inspect::Options;
+use crate::inspect::InspectOptions;
 use crate::journal::{EntryKind, ExchangeId, Request};
 use crate::storage::file::{self, BodyHints};
 
@@ -18,7 +18,7 @@ const MOST: usize = 200;
 const MAX_BODY: usize = 4 << 20;
 
 /// The requests of the saved sessions, the newest first, each once.
-pub(super) fn list(options: &Arc<Options>) -> Vec<SentRequest> {
+pub(super) fn list(options: &Arc<InspectOptions>) -> Vec<SentRequest> {
     let mut listed = Vec::new();
     let mut seen = HashSet::new();
     let small = kept().into_iter().filter(|p| p.metadata().is_ok_and(|m| m.len() <= MAX_LISTED));

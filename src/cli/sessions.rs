@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Global, SessionsArgs};
 use super::exit::{Exit, Failure};
 use crate::action::{SavedExchange, SavedSession, SessionHit, UnreadSession};
-use crate::inspect::{Inspection, Options};
+use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{Entry, ExchangeId};
 use crate::query::{self, Needle};
 use crate::storage::file::{self, BodyHints};
@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: &SessionsArgs) -> Result<Exit, Failure>
 }
 
 /// The saved sessions, the newest first; those that are too large to be read at once say so.
-pub(super) fn list(options: &Arc<Options>) -> Vec<SavedSession> {
+pub(super) fn list(options: &Arc<InspectOptions>) -> Vec<SavedSession> {
     kept().into_iter().map(|path| read(path, options, MAX_LISTED)).collect()
 }
 
@@ -80,7 +80,7 @@ pub(super) fn pin(path: &Path) -> std::io::Result<()> {
 
 /// Every exchange of the saved sessions in which a text is found, of the newest sessions first; and
 /// how many sessions were too large to be searched.
-pub(super) fn search(text: &str, options: &Arc<Options>) -> (Vec<SessionHit>, usize) {
+pub(super) fn search(text: &str, options: &Arc<InspectOptions>) -> (Vec<SessionHit>, usize) {
     let Some(needle) = Needle::new(text) else { return (Vec::new(), 0) };
     let is_small = |path: &PathBuf| path.metadata().is_ok_and(|m| m.len() <= MAX_LISTED);
     let (small, large): (Vec<_>, Vec<_>) = kept().into_iter().partition(is_small);
@@ -102,7 +102,7 @@ pub(super) fn search(text: &str, options: &Arc<Options>) -> (Vec<SessionHit>, us
 /// The exchanges of a recording, by their numbers.
 pub(super) fn folded(
     entries: &[Entry],
-    options: &Arc<Options>,
+    options: &Arc<InspectOptions>,
 ) -> BTreeMap<ExchangeId, Inspection> {
     let mut exchanges = BTreeMap::<ExchangeId, Inspection>::new();
     for entry in entries {
@@ -173,7 +173,7 @@ fn saved(folder: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// Reads a session of at most so many bytes: when it was begun, and its exchanges.
-fn read(path: PathBuf, options: &Arc<Options>, most: u64) -> SavedSession {
+fn read(path: PathBuf, options: &Arc<InspectOptions>, most: u64) -> SavedSession {
     let size = path.metadata().map_or(0, |m| m.len());
     let (pinned, created, exchanges) = (is_pinned(&path), String::new(), Ok(Vec::new()));
     let mut session = SavedSession { path, pinned, size, created, exchanges };

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::args::{Global, ShowArgs};
-use super::around::{Around, Pair};
+use super::around::{Around, GatewayPair};
 use super::exit::{Exit, Failure};
 use super::input;
 use super::output::Printer;
 use crate::client_sim::{Client, clients, find};
-use crate::inspect::{Inspection, Options};
+use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{Entry, EntryKind, ExchangeId, Side};
 use crate::query::{Filter, FilterError};
 
@@ -33,7 +33,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
             global.notify(&format!("{} holds no exchange", file.display()));
         }
         let mut next = first;
-        let mut sides = Sides::of(&recording.entries, &config.options);
+        let mut sides = SessionSides::of(&recording.entries, &config.options);
         // Each is given up when it was taken in: the inspection has its bytes.
         for mut entry in recording.entries {
             entry.exchange += first;
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
             }
         }
         first = next;
-        for pair in sides.map(Sides::pairs).into_iter().flatten() {
+        for pair in sides.map(SessionSides::pairs).into_iter().flatten() {
             worst = worst.max(pair.worst());
             printer.pair(&pair)?;
         }
@@ -55,15 +55,15 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
 }
 
 /// Both sides of a gateway, in a session that has them.
-struct Sides {
+struct SessionSides {
     around: Around,
     open: BTreeMap<ExchangeId, (Side, Inspection)>,
-    options: Arc<Options>,
+    options: Arc<InspectOptions>,
 }
 
-impl Sides {
+impl SessionSides {
     /// Of a recording with both sides; `None` for any other.
-    fn of(entries: &[Entry], options: &Options) -> Option<Self> {
+    fn of(entries: &[Entry], options: &InspectOptions) -> Option<Self> {
         let has = |side| {
             let on = |e: &Entry| matches!(&e.kind, EntryKind::Request(r) if r.side == Some(side));
             entries.iter().any(on)
@@ -94,7 +94,7 @@ impl Sides {
     }
 
     /// The pairs, when all was taken in.
-    fn pairs(mut self) -> Vec<Pair> {
+    fn pairs(mut self) -> Vec<GatewayPair> {
         self.around.rest()
     }
 }

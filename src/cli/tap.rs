@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use self::session::Session;
+use self::session::TapSession;
 use self::setup::Setup;
 use super::args::{Global, TapArgs as Args};
 use super::child::{Child, Output};
@@ -42,7 +42,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let config = global.load()?;
     let setup = Setup::new(args, &config)?;
-    let mut session = Session::new(global, args, &config)?;
+    let mut session = TapSession::new(global, args, &config)?;
     let (sender, mut news) = mpsc::channel(QUEUE);
     let taps = setup.start(&Arc::new(AtomicU32::new(0)), |side, options| {
         session.start(side, options, sender.clone())
@@ -79,7 +79,7 @@ async fn ended(child: Child, signals: Signals) -> Exit {
 fn drop_while_closing(
     taps: Vec<Tap>,
     mut news: mpsc::Receiver<(Side, TapNews)>,
-    session: &mut Session<'_>,
+    session: &mut TapSession<'_>,
     runtime: &tokio::runtime::Runtime,
 ) {
     let closing = std::thread::spawn(move || taps.into_iter().for_each(Tap::close));

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use self::effects::Runner;
+use self::effects::UiRunner;
 use self::loading::{Begun, Preload};
 use self::pipe::Pipe;
 use self::watch::{Current, Watch};
@@ -25,11 +25,11 @@ use super::exit::{Exit, Failure};
 use super::request;
 use crate::action::{Keymap, Opened};
 use crate::config::{Config, Provider};
-use crate::inspect::Options;
+use crate::inspect::InspectOptions;
 use crate::journal::{Entry, Request};
 use crate::storage::draft::{self, DraftKeeper, KeptDraft};
 use crate::storage::file::{BodyHints, OpenError};
-use crate::storage::{Autosave, Recorder, curl};
+use crate::storage::{AutosaveFolder, Recorder, curl};
 use crate::transport::request::{Transport, compose, variables};
 use crate::transport::{Clock, Draft, Engine, News};
 use crate::tui::{
@@ -122,7 +122,7 @@ pub(super) fn run_with(
         Watch { global: global.clone(), request: args.request.clone(), current: current.clone() };
     let (reload, changes) = watch::start(watch);
     let Outlet { clock, recorder, .. } = outlet;
-    let mut runner = Runner::new(current, transport, engine, recorder, pipe, args.lab.clone());
+    let mut runner = UiRunner::new(current, transport, engine, recorder, pipe, args.lab.clone());
     runner.reload = Some(reload);
     runner.preload = preload;
     runner.drafts = drafts;
@@ -246,7 +246,7 @@ fn first_draft(
 fn first_session(
     args: &UiArgs,
     draft: &Draft,
-    options: &Arc<Options>,
+    options: &Arc<InspectOptions>,
     messages: &mut Vec<String>,
 ) -> Result<(Option<Opened>, Option<Preload>), Failure> {
     let path = match args.file.as_deref() {
@@ -292,7 +292,7 @@ fn save_to(
 fn show(
     startup: Startup,
     (heard, mut changes): (UnboundedReceiver<News>, UnboundedReceiver<Signal>),
-    runner: &mut Runner,
+    runner: &mut UiRunner,
     clock: Clock,
 ) -> Result<(u8, bool), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -386,7 +386,7 @@ fn recorder(
 ) -> Result<Recorder, Failure> {
     let autosave = super::sessions::folder()
         .filter(|_| config.autosave.enabled && !global.no_autosave)
-        .map(|folder| Autosave {
+        .map(|folder| AutosaveFolder {
             folder,
             keep_files: config.autosave.keep_files,
             keep_bytes: config.autosave.keep_bytes,
@@ -441,7 +441,7 @@ fn tools(config: &Arc<Config>) -> Tools {
             let key = for_curl.providers.get(&r.provider).and_then(|p| p.key_env.as_deref());
             report::curl(r, key)
         }),
-        to_markdown: Arc::new(move |report: tui::Report<'_>| {
+        to_markdown: Arc::new(move |report: tui::BugReport<'_>| {
             report.markdown(&|name| for_report.providers.get(name)?.key_env.clone())
         }),
         body: Arc::new(move |p: &ProviderInfo, prompt: &str| {

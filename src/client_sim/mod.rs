@@ -227,7 +227,7 @@ impl ClientRun {
     /// Whether it raises an error of the content coding. What ends too early is the end to all of them, and a
     /// coding that they do not know is none.
     fn fails_to_decode(&self, seen: &Facts) -> bool {
-        let is_known = seen.coding().is_none_or(crate::inspect::Coding::is_known);
+        let is_known = seen.coding().is_none_or(crate::inspect::ContentDecoder::is_known);
         let damaged = seen.coding_error.is_some() && is_known && !seen.coding_ended_early();
         damaged && self.client.family != Family::Botocore
     }

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::inspect::InspectOptions;
 use crate::inspect::Inspection;
-use crate::inspect::Options;
 use crate::journal::{Entry, EntryKind};
 
 /// A bare body as a client reads it, in reads of `step` bytes.
 fn seen(body: &[u8], step: usize) -> Inspection {
-    let mut seen = Inspection::new(Arc::new(Options::default()));
+    let mut seen = Inspection::new(Arc::new(InspectOptions::default()));
     let entry = |what| Entry { exchange: 0, at: None, kind: what };
     let dialect = Some("openai-chat".into());
     seen.push(&entry(EntryKind::Bare {
@@ -41,7 +41,7 @@ fn reading_along_comes_to_the_same_as_reading_at_the_end() {
     for body in bodies().iter().map(Vec::as_slice).chain([STREAM]) {
         let whole = seen(body, body.len());
         for client in clients().filter(|c| c.dialect == "openai-chat") {
-            let mut growing = Inspection::new(Arc::new(Options::default()));
+            let mut growing = Inspection::new(Arc::new(InspectOptions::default()));
             let mut run = ClientRun::new(client);
             let entry = |what| Entry { exchange: 0, at: None, kind: what };
             for byte in body {

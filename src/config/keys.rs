@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 /// One binding as written: `"key" = "action"` in `[keys.CONTEXT]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct WrittenBinding {
     /// The file, for messages.
     pub file: String,
     /// The line in it, from 1.
@@ -50,7 +50,7 @@ impl Preset {
     ///
     /// # Errors
     /// Never, which a test holds.
-    pub fn rows(self) -> Result<Vec<Row>, Problem> {
+    pub fn rows(self) -> Result<Vec<WrittenBinding>, Problem> {
         match self {
             Preset::Default => Ok(Vec::new()),
             Preset::Vim => read("keymap \"vim\"", include_str!("../../assets/keymaps/vim.toml")),
@@ -68,7 +68,7 @@ pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 ///
 /// # Errors
 /// Never, which a test holds.
-pub fn built_in() -> Result<Vec<Row>, Problem> {
+pub fn built_in() -> Result<Vec<WrittenBinding>, Problem> {
     read("built-in configuration", DEFAULT)
 }
 
@@ -76,14 +76,14 @@ pub fn built_in() -> Result<Vec<Row>, Problem> {
 ///
 /// # Errors
 /// The text is not TOML, or a row is not a string.
-pub fn read(file: &str, text: &str) -> Result<Vec<Row>, Problem> {
+pub fn read(file: &str, text: &str) -> Result<Vec<WrittenBinding>, Problem> {
     rows(&Document::parse(file, text)?)
 }
 
-pub(super) fn rows(document: &Document<'_>) -> Result<Vec<Row>, Problem> {
+pub(super) fn rows(document: &Document<'_>) -> Result<Vec<WrittenBinding>, Problem> {
     let mut rows = Vec::new();
     document.sections("keys", |context, key, action, line| {
-        rows.push(Row { file: document.file.to_owned(), line, context, key, action });
+        rows.push(WrittenBinding { file: document.file.to_owned(), line, context, key, action });
     })?;
     // A table is in the order of its keys; people read a file from the top.
     rows.sort_by_key(|r| r.line);

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Environment;
 use super::error::{ConfigError, LayerProblem};
-use super::provider::{Origin, Provider, ProviderFile, as_expanded};
+use super::provider::{Provider, ProviderFile, ProviderOrigin, as_expanded};
 use super::variables::expand;
 
 /// The layers of all providers, while they are read.
 #[derive(Debug, Default)]
-pub(super) struct Layers(BTreeMap<String, (ProviderFile, Origin, String)>);
+pub(super) struct Layers(BTreeMap<String, (ProviderFile, ProviderOrigin, String)>);
 
 impl Layers {
     /// Lays a file's providers over those that are there. `place` is the file's name, for messages.
     pub(super) fn lay(
         &mut self,
         providers: BTreeMap<String, ProviderFile>,
-        origin: Origin,
+        origin: ProviderOrigin,
         place: &str,
     ) -> Result<(), LayerProblem> {
         // A copy comes after what it copies, whatever the order of the names.

@@ -22,14 +22,14 @@ const MAX_BYTES: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct Imported {
     file: String,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<LiteLlmEntry>,
     /// The entries that cannot be asked directly: line, name, and why.
     pub skipped: Vec<(u64, String, SkipReason)>,
 }
 
 /// One entry, as a provider.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct LiteLlmEntry {
     pub(super) name: String,
     pub(super) file: ProviderFile,
     line: u64,
@@ -37,7 +37,7 @@ pub(super) struct Entry {
 }
 
 /// How one of LiteLLM's prefixes is asked directly.
-struct Row {
+struct LiteLlmPrefix {
     prefix: &'static str,
     /// The preset that it is like.
     like: &'static str,
@@ -49,16 +49,16 @@ struct Row {
     chat: bool,
 }
 
-const fn row(prefix: &'static str, like: &'static str, key: Option<&'static str>) -> Row {
-    Row { prefix, like, key, after_base: "", chat: true }
+const fn row(prefix: &'static str, like: &'static str, key: Option<&'static str>) -> LiteLlmPrefix {
+    LiteLlmPrefix { prefix, like, key, after_base: "", chat: true }
 }
 
-const fn own(prefix: &'static str, like: &'static str, after_base: &'static str) -> Row {
-    Row { prefix, like, key: None, after_base, chat: false }
+const fn own(prefix: &'static str, like: &'static str, after_base: &'static str) -> LiteLlmPrefix {
+    LiteLlmPrefix { prefix, like, key: None, after_base, chat: false }
 }
 
 /// The prefixes of `litellm_params.model` that can be asked directly.
-const ROWS: &[Row] = &[
+const ROWS: &[LiteLlmPrefix] = &[
     row("openai", "openai", None),
     row("custom_openai", "compatible", None),
     row("openai_like", "compatible", None),
@@ -119,7 +119,7 @@ const BODY: &[&str] = &[
 ];
 
 #[derive(Deserialize)]
-struct Document {
+struct LiteLlmDocument {
     model_list: Option<Vec<Spanned<Value>>>,
 }
 
@@ -137,7 +137,7 @@ pub fn import(path: &Path) -> Result<Imported, ImportError> {
 }
 
 fn parse(file: &str, text: &str) -> Result<Imported, ImportError> {
-    let document: Document = serde_saphyr::from_str(text).map_err(|e| {
+    let document: LiteLlmDocument = serde_saphyr::from_str(text).map_err(|e| {
         // The sentence without the lines around it: they may hold keys.
         let place = e.location().map_or(String::new(), |l| format!(":{}:{}", l.line(), l.column()));
         let why = first_line(&e.without_snippet().to_string());
@@ -154,7 +154,7 @@ fn parse(file: &str, text: &str) -> Result<Imported, ImportError> {
         match entry(&item.value) {
             Ok((name, file, remarks)) => {
                 let name = free(&mut taken, name);
-                out.entries.push(Entry { name, file, line, remarks });
+                out.entries.push(LiteLlmEntry { name, file, line, remarks });
             }
             Err(why) => out.skipped.push((line, shown, why)),
         }
@@ -263,7 +263,7 @@ fn entry(value: &Value) -> Result<(String, ProviderFile, Vec<String>), SkipReaso
 
 /// Further fields of the body.
 fn body(
-    row: &Row,
+    row: &LiteLlmPrefix,
     params: &Map<String, Value>,
     file: &mut ProviderFile,
     remarks: &mut Vec<String>,
@@ -286,7 +286,7 @@ fn body(
 fn row_of<'a>(
     model: &'a str,
     provider: Option<&str>,
-) -> Result<(&'static Row, &'a str), SkipReason> {
+) -> Result<(&'static LiteLlmPrefix, &'a str), SkipReason> {
     let (prefix, rest) = match (provider, model.split_once('/')) {
         (Some(provider), Some((prefix, rest))) if prefix == provider => (provider, rest),
         (Some(provider), _) => (provider, model),
@@ -315,7 +315,7 @@ fn row_of<'a>(
 }
 
 /// The base URL of an entry, so that the preset's path can follow.
-fn base_url(row: &Row, base: &str) -> Result<String, SkipReason> {
+fn base_url(row: &LiteLlmPrefix, base: &str) -> Result<String, SkipReason> {
     if row.prefix == "gemini" {
         return Err(SkipReason::GeminiBase);
     }
@@ -435,7 +435,7 @@ impl Imported {
         for (line, name, why) in &self.skipped {
             out.push_str(&comment(&format!("line {line}: not {name:?}: {why}")));
         }
-        for Entry { name, file, line, remarks } in &self.entries {
+        for LiteLlmEntry { name, file, line, remarks } in &self.entries {
             out.push_str(&format!("\n# line {line}\n"));
             let mut file = file.clone();
             if file.key.take().is_some() {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Config, ConfigError, Environment, Origin, Sources};
+use crate::config::{Config, ConfigError, ConfigSources, Environment, ProviderOrigin};
 
 /// As people have it: anchors, references, copies of one name, and things that cannot be asked.
 const REAL: &str = r#"
@@ -64,7 +64,7 @@ fn load(yaml: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let env_file = dir.path().join("env");
     std::fs::write(&env_file, "").unwrap();
     let environment = Environment::of(env);
-    Config::load(Sources { config: Some(config), env_file: Some(env_file), environment })
+    Config::load(ConfigSources { config: Some(config), env_file: Some(env_file), environment })
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_real_looking_file_becomes_providers() {
     let get = |name: &str| config.provider(name).unwrap();
     let eu = get("litellm/gpt-4o");
     assert_eq!((&*eu.base_url, &*eu.model), ("https://api.openai.com/v1", "gpt-4o"));
-    assert_eq!((eu.origin, config.key(eu).as_deref()), (Origin::LiteLlm, Some("k1")));
+    assert_eq!((eu.origin, config.key(eu).as_deref()), (ProviderOrigin::LiteLlm, Some("k1")));
     assert_eq!((&eu.body["temperature"], &eu.body["max_tokens"]), (&0.2.into(), &512.into()));
     let azure = get("litellm/gpt-4o#2");
     assert_eq!(azure.base_url.trim_end_matches('/'), "https://my-eu.openai.azure.com");
@@ -151,7 +151,7 @@ fn the_tables_are_a_configuration_without_a_key() {
     let env_file = Some(file.with_extension("env"));
     std::fs::write(env_file.as_ref().unwrap(), "").unwrap();
     let environment = Environment::of(&[("LITELLM_PASTED_KEY", "k"), ("VLLM_BASE", "http://v")]);
-    let pasted = Config::load(Sources { config: Some(file), env_file, environment }).unwrap();
+    let pasted = Config::load(ConfigSources { config: Some(file), env_file, environment }).unwrap();
     let imported = load(REAL, &[("VLLM_BASE", "http://v")]).unwrap();
     // Pasted or imported, the providers are the same, but for whose they are and the key.
     for (name, mut provider) in imported.providers {

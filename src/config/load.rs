@@ -10,11 +10,11 @@ use toml::de::DeTable;
 use super::error::{ConfigError, LayerProblem};
 use super::keys::{Document, Preset};
 use super::layers::Layers;
-use super::provider::{Origin, ProviderFile};
+use super::provider::{ProviderFile, ProviderOrigin};
 use super::theme::Themes;
 use super::{Autosave, Config, Environment, Limits, Notify, keys, severity};
 use crate::client_sim;
-use crate::inspect::{Options, Simulate};
+use crate::inspect::{InspectOptions, Simulate};
 use crate::journal::Micros;
 use crate::journal::file::micros;
 use crate::rule::Code;
@@ -50,12 +50,12 @@ pub fn path(flag: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
 
 /// The JSON Schema of the configuration file.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(File).to_value()
+    schemars::schema_for!(ConfigFile).to_value()
 }
 
 /// Where the layers come from.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub struct ConfigSources {
     /// `--config FILE`: it must exist.
     pub config: Option<PathBuf>,
     /// `--env-file FILE`: it must exist. Without it a `.env` in the working directory gives
@@ -68,7 +68,7 @@ pub struct Sources {
 /// One layer: everything may be missing.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ConfigFile {
     /// Name of the provider that is selected first.
     provider: Option<String>,
     /// Providers by name.
@@ -176,8 +176,8 @@ impl Config {
     ///
     /// # Errors
     /// A file that was named is missing, or one cannot be used.
-    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
-        let Sources { config, env_file, mut environment } = sources;
+    pub fn load(sources: ConfigSources) -> Result<Self, ConfigError> {
+        let ConfigSources { config, env_file, mut environment } = sources;
         if let Some(file) = &env_file {
             environment.add_file(file)?;
         }
@@ -188,7 +188,7 @@ impl Config {
             let document = Document::new(name, text, table);
             rows.push(keys::rows(&document)?);
             themes.take(&document)?;
-            let file = File::deserialize(toml::Deserializer::from(document.table));
+            let file = ConfigFile::deserialize(toml::Deserializer::from(document.table));
             file.map(|f| (f, name.to_owned())).map_err(|e| misread(text, name, &e))
         };
         let mut layers = vec![layer(DEFAULT, "the built-in configuration")?];
@@ -214,7 +214,10 @@ impl Config {
             },
             notify: Notify::default(),
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
-            options: Options { simulate: Some(Simulate(client_sim::views)), ..Options::default() },
+            options: InspectOptions {
+                simulate: Some(Simulate(client_sim::views)),
+                ..InspectOptions::default()
+            },
             environment,
             notes: Vec::new(),
             keymap: Preset::Default,
@@ -224,7 +227,7 @@ impl Config {
         };
         let mut providers = Layers::default();
         for (i, (mut layer, name)) in layers.into_iter().enumerate() {
-            let origin = if i == 0 { Origin::BuiltIn } else { Origin::User };
+            let origin = if i == 0 { ProviderOrigin::BuiltIn } else { ProviderOrigin::User };
             let wrong = |problem| ConfigError::Layer { file: name.clone(), problem };
             // What the user's own tables say is laid over what they import.
             if let Some(file) = layer.litellm_config.take() {
@@ -287,10 +290,10 @@ impl Config {
             ));
         }
         let files = imported.entries.into_iter().map(|e| (e.name, e.file)).collect();
-        providers.lay(files, Origin::LiteLlm, &place)
+        providers.lay(files, ProviderOrigin::LiteLlm, &place)
     }
 
-    fn lay(&mut self, layer: File) -> Result<(), LayerProblem> {
+    fn lay(&mut self, layer: ConfigFile) -> Result<(), LayerProblem> {
         if let Some(provider) = layer.provider {
             self.provider = provider;
         }

@@ -16,13 +16,15 @@ mod variables;
 pub use env::{EnvFileError, Environment};
 pub use error::{ConfigError, ImportError, LayerProblem, SkipReason, UnknownProvider};
 pub use litellm::{Imported, import};
-pub use load::{Sources, default_text, path, schema, starter};
-pub use provider::{AwsKeys, Header, LAB_URL, Origin, Provider, ProviderError, Secret};
+pub use load::{ConfigSources, default_text, path, schema, starter};
+pub use provider::{
+    AwsKeys, LAB_URL, Provider, ProviderError, ProviderHeader, ProviderOrigin, Secret,
+};
 pub use variables::VariableError;
 
 use std::collections::BTreeMap;
 
-use crate::inspect::{Options, Severity};
+use crate::inspect::{InspectOptions, Severity};
 use crate::journal::Micros;
 
 /// All of it, layers merged and checked.
@@ -39,7 +41,7 @@ pub struct Config {
     /// How the user is notified of what happened in the background.
     pub notify: Notify,
     /// Thresholds and severities of findings.
-    pub options: Options,
+    pub options: InspectOptions,
     /// Where keys come from.
     pub environment: Environment,
     /// Warnings about where settings came from.
@@ -49,7 +51,7 @@ pub struct Config {
     /// Whose keys they are like.
     pub keymap: keys::Preset,
     /// Key bindings, layer by layer.
-    pub keys: Vec<keys::Row>,
+    pub keys: Vec<keys::WrittenBinding>,
     /// Themes.
     pub themes: theme::Themes,
 }

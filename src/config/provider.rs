@@ -39,11 +39,11 @@ pub struct Provider {
     /// The model of a new request.
     pub model: String,
     /// Further headers, variables already put in.
-    pub headers: Vec<Header>,
+    pub headers: Vec<ProviderHeader>,
     /// Further members of a new request's body.
     pub body: serde_json::Map<String, serde_json::Value>,
     /// Who defined it.
-    pub origin: Origin,
+    pub origin: ProviderOrigin,
     /// Why it cannot be asked as things are: what is missing, and what to do.
     pub problem: Option<String>,
 }
@@ -87,7 +87,7 @@ impl NoScheme {
 
 /// A header of all requests to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct ProviderHeader {
     /// Its name.
     pub name: String,
     /// Its value, variables already put in.
@@ -98,7 +98,7 @@ pub struct Header {
 
 /// Who defined a provider.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum ProviderOrigin {
     /// The user's own file, wholly or in part.
     User,
     /// A LiteLLM configuration that the user's file names.
@@ -108,13 +108,13 @@ pub enum Origin {
     BuiltIn,
 }
 
-impl Origin {
+impl ProviderOrigin {
     /// Its name in output.
     pub fn name(self) -> &'static str {
         match self {
-            Origin::User => "config",
-            Origin::LiteLlm => "litellm",
-            Origin::BuiltIn => "built-in",
+            ProviderOrigin::User => "config",
+            ProviderOrigin::LiteLlm => "litellm",
+            ProviderOrigin::BuiltIn => "built-in",
         }
     }
 }
@@ -290,7 +290,7 @@ impl ProviderFile {
     pub(super) fn build(
         self,
         name: &str,
-        origin: Origin,
+        origin: ProviderOrigin,
         environment: &Environment,
     ) -> Result<Provider, ProviderError> {
         let mut problem = None;
@@ -389,14 +389,14 @@ fn known_dialect(name: Option<String>) -> Result<String, ProviderError> {
 fn headers_of(
     headers: BTreeMap<String, String>,
     environment: &Environment,
-) -> Result<Vec<Header>, ProviderError> {
+) -> Result<Vec<ProviderHeader>, ProviderError> {
     let mut out = Vec::new();
     for (name, value) in headers {
         let expanded = expand(&as_expanded(&value), &|name| environment.key(name))
             .map_err(|why| ProviderError::Variable { key: "headers", why })?;
         if expanded.unset.is_empty() {
             let from_environment = !expanded.used.is_empty();
-            out.push(Header { name, value: Secret(expanded.text), from_environment });
+            out.push(ProviderHeader { name, value: Secret(expanded.text), from_environment });
         }
     }
     Ok(out)

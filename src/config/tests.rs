@@ -6,8 +6,11 @@ fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     std::fs::write(&file, text).unwrap();
     let env_file = dir.path().join("env");
     std::fs::write(&env_file, "").unwrap();
-    let sources =
-        Sources { config: Some(file), env_file: Some(env_file), environment: Environment::of(env) };
+    let sources = ConfigSources {
+        config: Some(file),
+        env_file: Some(env_file),
+        environment: Environment::of(env),
+    };
     Config::load(sources)
 }
 

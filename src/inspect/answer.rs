@@ -67,7 +67,7 @@ pub struct Otherwise {
 
 /// A channel's text.
 #[derive(Debug, Default, Clone)]
-struct Joined {
+struct ChannelText {
     text: String,
     /// Some of the deltas that it was joined from, no two of which are [`EACH`] deltas apart unless no
     /// other is between them.
@@ -85,7 +85,7 @@ const EACH: u32 = 32;
 #[derive(Debug, Default, Clone)]
 struct Texts {
     places: BTreeMap<(Channel, u32), usize>,
-    joined: Vec<Joined>,
+    joined: Vec<ChannelText>,
     /// The last that was added to: nearly always that is the next one as well.
     last: Option<((Channel, u32), usize)>,
 }
@@ -98,28 +98,28 @@ impl Texts {
         }
     }
 
-    fn get(&self, channel: Channel, choice: u32) -> Option<&Joined> {
+    fn get(&self, channel: Channel, choice: u32) -> Option<&ChannelText> {
         self.joined.get(self.place((channel, choice))?)
     }
 
-    fn get_mut(&mut self, channel: Channel, choice: u32) -> Option<&mut Joined> {
+    fn get_mut(&mut self, channel: Channel, choice: u32) -> Option<&mut ChannelText> {
         let place = self.place((channel, choice))?;
         self.joined.get_mut(place)
     }
 
-    fn entry(&mut self, channel: Channel, choice: u32) -> &mut Joined {
+    fn entry(&mut self, channel: Channel, choice: u32) -> &mut ChannelText {
         let key = (channel, choice);
         let place = self.place(key).unwrap_or(self.joined.len());
         if place == self.joined.len() {
             self.places.insert(key, place);
-            self.joined.push(Joined::default());
+            self.joined.push(ChannelText::default());
         }
         self.last = Some((key, place));
         &mut self.joined[place]
     }
 
     /// The texts of a channel, in order of the choice.
-    fn of(&self, channel: Channel) -> impl Iterator<Item = (u32, &Joined)> {
+    fn of(&self, channel: Channel) -> impl Iterator<Item = (u32, &ChannelText)> {
         let places = self.places.range((channel, 0)..=(channel, u32::MAX));
         places.map(|((_, choice), place)| (*choice, &self.joined[*place]))
     }

@@ -6,7 +6,7 @@
 
 use super::coding::Undone;
 use super::detect::Detector;
-use super::{ClientView, Coding, Facts, Findings, Inspection, Phase};
+use super::{ClientView, ContentDecoder, Facts, Findings, Inspection, Phase};
 use crate::frame::Framing;
 use crate::frame::web_socket::Sender;
 use crate::journal::{Entry, EntryKind};
@@ -137,7 +137,7 @@ impl Inspection {
     }
 }
 
-impl Coding {
+impl ContentDecoder {
     /// About how many bytes so many more will decode to, where so many did to so many.
     fn unpacks(&self, new: u64, wire: u64, decoded: u64) -> u64 {
         match self.undone() {

@@ -142,12 +142,12 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::inspect::{Blame, Certainty, Options};
+    use crate::inspect::{Blame, Certainty, InspectOptions};
     use crate::journal::{EndCause, Entry, EntryKind, Head};
     use crate::rule::Party;
 
     fn refused(status: u16, headers: &[(&str, &str)], body: &str) -> Blame {
-        let mut i = Inspection::new(Arc::new(Options::default()));
+        let mut i = Inspection::new(Arc::new(InspectOptions::default()));
         let mut push = |at, kind| i.push(&Entry { exchange: 0, at: Some(at), kind });
         push(0, EntryKind::Request(Box::default()));
         let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

@@ -42,12 +42,12 @@ pub(super) enum Undone {
 }
 
 /// Undoes one content coding.
-pub struct Coding {
+pub struct ContentDecoder {
     name: String,
-    state: State,
+    state: DecoderState,
 }
 
-enum State {
+enum DecoderState {
     Gzip(Box<GzDecoder<Vec<u8>>>),
     Deflate(Box<ZlibDecoder<Vec<u8>>>),
     Brotli(Box<DecompressorWriter<Vec<u8>>>),
@@ -58,30 +58,30 @@ enum State {
     Failed,
 }
 
-impl Clone for Coding {
+impl Clone for ContentDecoder {
     /// Another of the same name, which decodes nothing more: where a decoder stands cannot be copied.
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), state: State::Failed }
+        Self { name: self.name.clone(), state: DecoderState::Failed }
     }
 }
 
-impl std::fmt::Debug for Coding {
+impl std::fmt::Debug for ContentDecoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Coding({})", self.name)
     }
 }
 
-impl Coding {
+impl ContentDecoder {
     /// The coding that a `content-encoding` value names; `None` for none at all.
     pub fn of(value: &str) -> Option<Self> {
         let name = value.trim().to_ascii_lowercase();
         let state = match name.as_str() {
             "" | "identity" => return None,
-            "gzip" | "x-gzip" => State::Gzip(Box::new(GzDecoder::new(Vec::new()))),
-            "deflate" => State::Deflate(Box::new(ZlibDecoder::new(Vec::new()))),
-            "br" => State::Brotli(Box::new(DecompressorWriter::new(Vec::new(), 4096))),
-            "zstd" => State::Zstd(Vec::new()),
-            _ => State::Unknown,
+            "gzip" | "x-gzip" => DecoderState::Gzip(Box::new(GzDecoder::new(Vec::new()))),
+            "deflate" => DecoderState::Deflate(Box::new(ZlibDecoder::new(Vec::new()))),
+            "br" => DecoderState::Brotli(Box::new(DecompressorWriter::new(Vec::new(), 4096))),
+            "zstd" => DecoderState::Zstd(Vec::new()),
+            _ => DecoderState::Unknown,
         };
         Some(Self { name, state })
     }
@@ -99,12 +99,12 @@ impl Coding {
     /// When it is undone, and to how much.
     pub(super) fn undone(&self) -> Undone {
         match self.state {
-            State::Zstd(_) => Undone::AtEnd,
+            DecoderState::Zstd(_) => Undone::AtEnd,
             // Brotli has no such bound, but for input that was made for it.
-            State::Gzip(_) | State::Deflate(_) | State::Brotli(_) => {
+            DecoderState::Gzip(_) | DecoderState::Deflate(_) | DecoderState::Brotli(_) => {
                 Undone::ByRead { at_most: MAX_INFLATION }
             }
-            State::Unknown | State::Failed => Undone::ByRead { at_most: 1 },
+            DecoderState::Unknown | DecoderState::Failed => Undone::ByRead { at_most: 1 },
         }
     }
 
@@ -115,15 +115,15 @@ impl Coding {
     /// nothing.
     pub fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
         let result = match &mut self.state {
-            State::Gzip(d) => write(&mut **d, GzDecoder::get_mut, wire, out),
-            State::Deflate(d) => write(&mut **d, ZlibDecoder::get_mut, wire, out),
-            State::Brotli(d) => write(&mut **d, DecompressorWriter::get_mut, wire, out),
-            State::Zstd(all) => {
+            DecoderState::Gzip(d) => write(&mut **d, GzDecoder::get_mut, wire, out),
+            DecoderState::Deflate(d) => write(&mut **d, ZlibDecoder::get_mut, wire, out),
+            DecoderState::Brotli(d) => write(&mut **d, DecompressorWriter::get_mut, wire, out),
+            DecoderState::Zstd(all) => {
                 all.extend_from_slice(wire);
                 Ok(())
             }
-            State::Unknown => Err(CodingError::Unknown(self.name.clone())),
-            State::Failed => return Ok(()),
+            DecoderState::Unknown => Err(CodingError::Unknown(self.name.clone())),
+            DecoderState::Failed => return Ok(()),
         };
         self.settle(result, out)
     }
@@ -131,7 +131,7 @@ impl Coding {
     /// What follows is not the body's own bytes: nothing more is decoded. Gives whether anything
     /// could have been.
     pub(super) fn stop(&mut self) -> bool {
-        !matches!(std::mem::replace(&mut self.state, State::Failed), State::Failed)
+        !matches!(std::mem::replace(&mut self.state, DecoderState::Failed), DecoderState::Failed)
     }
 
     /// The body is over.
@@ -140,17 +140,17 @@ impl Coding {
     /// The coded data ends too early.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), CodingError> {
         let result = match &mut self.state {
-            State::Gzip(d) => {
+            DecoderState::Gzip(d) => {
                 d.try_finish().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
-            State::Deflate(d) => {
+            DecoderState::Deflate(d) => {
                 d.try_finish().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
-            State::Brotli(d) => {
+            DecoderState::Brotli(d) => {
                 d.close().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
-            State::Zstd(all) => unzstd(&std::mem::take(all), out),
-            State::Unknown | State::Failed => Ok(()),
+            DecoderState::Zstd(all) => unzstd(&std::mem::take(all), out),
+            DecoderState::Unknown | DecoderState::Failed => Ok(()),
         };
         self.settle(result, out)
     }
@@ -170,12 +170,12 @@ impl Coding {
         if result.is_err() {
             // What a decoder had put out before it failed was decoded truly.
             match &mut self.state {
-                State::Gzip(d) => out.append(d.get_mut()),
-                State::Deflate(d) => out.append(d.get_mut()),
-                State::Brotli(d) => out.append(d.get_mut()),
+                DecoderState::Gzip(d) => out.append(d.get_mut()),
+                DecoderState::Deflate(d) => out.append(d.get_mut()),
+                DecoderState::Brotli(d) => out.append(d.get_mut()),
                 _ => {}
             }
-            self.state = State::Failed;
+            self.state = DecoderState::Failed;
         }
         result
     }
@@ -222,7 +222,7 @@ mod tests {
         coding: &str,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> (Vec<u8>, Result<(), CodingError>) {
-        let mut coding = Coding::of(coding).unwrap();
+        let mut coding = ContentDecoder::of(coding).unwrap();
         let mut out = Vec::new();
         let mut result = Ok(());
         for piece in pieces {
@@ -253,7 +253,7 @@ mod tests {
         let wire = gzip(b"data: hello\n\n");
         assert!(decode("gzip", &wire[..wire.len() - 4], 99).1.is_err());
         assert!(decode("compress", b"x", 1).1.unwrap_err().to_string().contains("compress"));
-        assert!(Coding::of("identity").is_none());
+        assert!(ContentDecoder::of("identity").is_none());
     }
 
     fn deflate(text: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::findings::Context;
+use super::findings::JudgingContext;
 use crate::dialect::{
     self, Confidence, DecodeEvent, Dialect, ErrorShape, Evidence, Payload, Variant,
 };
@@ -38,7 +38,7 @@ pub(super) struct Detection {
     /// Size of the shape table when a chunk was last asked for its variant.
     paths: usize,
     /// By what findings are judged, as it follows from the rest.
-    context: Context,
+    context: JudgingContext,
 }
 
 impl Detection {
@@ -177,7 +177,7 @@ impl Detection {
     }
 
     /// By what findings are judged.
-    pub(super) fn context(&self) -> Context {
+    pub(super) fn context(&self) -> JudgingContext {
         self.context
     }
 
@@ -185,6 +185,6 @@ impl Detection {
     fn settle(&mut self) {
         let misread = self.misread().is_some();
         let variant = self.variant().map(|v| v.0).filter(|_| !misread);
-        self.context = Context { variant, misread, responses: self.is_responses() };
+        self.context = JudgingContext { variant, misread, responses: self.is_responses() };
     }
 }

@@ -7,7 +7,7 @@ use crate::journal::EndCause;
 /// What the transport tells about the end of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Transport {
+pub enum TransportEnd {
     /// The body ended where its transfer coding said.
     Clean,
     /// It was cut.
@@ -18,7 +18,7 @@ pub enum Transport {
     Undecidable,
 }
 
-impl Transport {
+impl TransportEnd {
     /// Its name in output.
     pub fn name(self) -> &'static str {
         self.into()
@@ -29,7 +29,7 @@ impl Transport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
     /// What the transport tells.
-    pub transport: Transport,
+    pub transport: TransportEnd,
     /// `[DONE]` was seen.
     pub sentinel: bool,
     /// Every choice has a finish.
@@ -86,13 +86,13 @@ impl Facts {
     /// The four facts about the end, as they stand now.
     pub fn ending(&self) -> Ending {
         let transport = match self.end.as_ref().map(|e| e.0) {
-            Some(EndCause::Complete) => Transport::Clean,
+            Some(EndCause::Complete) => TransportEnd::Clean,
             Some(EndCause::Truncated | EndCause::ClosedBeforeHead | EndCause::ClosedInsideHead) => {
-                Transport::Truncated
+                TransportEnd::Truncated
             }
-            Some(EndCause::Reset) => Transport::Reset,
-            _ if self.web_socket().is_some_and(|w| w.closing().is_some()) => Transport::Clean,
-            _ => Transport::Undecidable,
+            Some(EndCause::Reset) => TransportEnd::Reset,
+            _ if self.web_socket().is_some_and(|w| w.closing().is_some()) => TransportEnd::Clean,
+            _ => TransportEnd::Undecidable,
         };
         let rules = self.dialect().map(|d| d.ending());
         Ending {
@@ -110,7 +110,7 @@ impl Facts {
         match self.dialect().map(|d| d.ending()) {
             Some(rules) if rules.sentinel => ending.sentinel,
             Some(rules) if rules.terminal => ending.terminal == Some(true),
-            Some(rules) if rules.finishes.is_empty() => ending.transport == Transport::Clean,
+            Some(rules) if rules.finishes.is_empty() => ending.transport == TransportEnd::Clean,
             _ => ending.finish,
         }
     }
@@ -156,7 +156,7 @@ impl Facts {
                     || self.array_is_closed() == Some(false)
             }
         };
-        let cut = matches!(self.ending().transport, Transport::Truncated | Transport::Reset);
+        let cut = matches!(self.ending().transport, TransportEnd::Truncated | TransportEnd::Reset);
         !left_over && !cut && self.coding_error.is_none()
     }
 

@@ -4,7 +4,7 @@
 use super::detection::{Detection, Recognized};
 use super::reads::Reads;
 use super::web_socket::{WebSocket, WsFrame};
-use super::{Answer, ClientView, Coding, Shape, Timing, blocks};
+use super::{Answer, ClientView, ContentDecoder, Shape, Timing, blocks};
 use crate::dialect::{Dialect, Variant};
 use crate::frame::{Frame, Framer, Frames, Framing};
 use crate::journal::{EndCause, Head, Headers, Micros, Request, Span};
@@ -31,7 +31,7 @@ pub struct Facts {
 
     pub(super) wire: Vec<u8>,
     pub(super) wire_len: u64,
-    pub(super) coding: Option<Coding>,
+    pub(super) coding: Option<ContentDecoder>,
     /// Why the content coding could not be undone.
     pub coding_error: Option<String>,
     /// The coded data were right as far as they came, and ended too early.
@@ -131,7 +131,7 @@ impl Facts {
     }
 
     /// The content coding, if there is one.
-    pub fn coding(&self) -> Option<&Coding> {
+    pub fn coding(&self) -> Option<&ContentDecoder> {
         self.coding.as_ref()
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Options;
+use super::InspectOptions;
 use crate::dialect::Variant;
 use crate::journal::Micros;
 use crate::rule::{Code, Phase, Rule, Severity};
@@ -55,9 +55,9 @@ impl Finding {
 /// A short list in order of the codes: a stream has a dozen of them, and what recurs in every
 /// frame looks itself up in every frame.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally(Vec<(Code, u64)>);
+pub struct CodeCounts(Vec<(Code, u64)>);
 
-impl Tally {
+impl CodeCounts {
     fn count(&mut self, code: Code) -> u64 {
         if let Some((_, n)) = self.0.iter_mut().find(|(c, _)| *c == code) {
             *n += 1;
@@ -69,7 +69,7 @@ impl Tally {
     }
 
     /// The codes that were counted since this was `before`, each as often as it was.
-    pub(super) fn since(&self, before: &Tally) -> Vec<Code> {
+    pub(super) fn since(&self, before: &CodeCounts) -> Vec<Code> {
         let times = |(code, n): &(Code, u64)| (*code, (n - before.of(*code)) as usize);
         self.0.iter().map(times).flat_map(|(code, n)| std::iter::repeat_n(code, n)).collect()
     }
@@ -90,7 +90,7 @@ pub(super) const MAX_PER_CODE: u64 = 100;
 
 /// What findings are judged by beside their rule.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Context {
+pub(super) struct JudgingContext {
     /// Whose variant of Chat Completions or Responses this is.
     pub(super) variant: Option<&'static Variant>,
     /// It is one of Responses.
@@ -99,7 +99,7 @@ pub(super) struct Context {
     pub(super) misread: bool,
 }
 
-impl Context {
+impl JudgingContext {
     /// How bad a finding is here, and where it is normal.
     fn judge(self, rule: &Rule, severity: Severity) -> (Severity, Option<&'static str>) {
         let decoded = matches!(rule.phase, Phase::Schema | Phase::Semantic | Phase::End);
@@ -120,7 +120,7 @@ impl Context {
 
 /// What a finding points at.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct FindingPlace {
     pub(super) frame: Option<u32>,
     pub(super) offset: Option<u64>,
 }
@@ -129,33 +129,33 @@ pub(super) struct Place {
 /// [`Findings::raise`].
 #[derive(Debug, Clone)]
 pub struct Findings {
-    pub(super) options: Arc<Options>,
+    pub(super) options: Arc<InspectOptions>,
     pub(super) list: Vec<Finding>,
-    pub(super) tally: Tally,
-    pub(super) context: Context,
+    pub(super) tally: CodeCounts,
+    pub(super) context: JudgingContext,
     /// When what is looked at arrived.
     pub(super) at: Option<Micros>,
 }
 
 impl Findings {
     /// No findings yet, to be judged by `options`.
-    pub(super) fn new(options: Arc<Options>) -> Self {
+    pub(super) fn new(options: Arc<InspectOptions>) -> Self {
         Self {
             options,
             list: Vec::new(),
-            tally: Tally::default(),
-            context: Context::default(),
+            tally: CodeCounts::default(),
+            context: JudgingContext::default(),
             at: None,
         }
     }
 
     /// Sets by what the next findings are judged, and when what they are about arrived.
-    pub(super) fn judge_by(&mut self, context: Context, at: Option<Micros>) {
+    pub(super) fn judge_by(&mut self, context: JudgingContext, at: Option<Micros>) {
         (self.context, self.at) = (context, at);
     }
 
     /// Raises a finding of the rule's own severity.
-    pub(super) fn raise(&mut self, code: Code, place: Place, message: impl Into<String>) {
+    pub(super) fn raise(&mut self, code: Code, place: FindingPlace, message: impl Into<String>) {
         self.raise_as(code, code.severity(), place, message);
     }
 
@@ -164,7 +164,7 @@ impl Findings {
         &mut self,
         code: Code,
         severity: Severity,
-        place: Place,
+        place: FindingPlace,
         message: impl Into<String>,
     ) {
         if self.is_hidden(code) {
@@ -197,7 +197,7 @@ impl Findings {
         &mut self,
         code: Code,
         severity: Severity,
-        place: Place,
+        place: FindingPlace,
         message: impl Into<String>,
         detail: &str,
     ) {
@@ -218,7 +218,7 @@ impl Findings {
         detail: &str,
     ) {
         let before = self.list.len();
-        self.raise_end(code, severity, Place::default(), message, detail);
+        self.raise_end(code, severity, FindingPlace::default(), message, detail);
         self.list[before..].iter_mut().for_each(|finding| finding.phase = phase);
     }
 
@@ -236,7 +236,12 @@ impl Findings {
 
     /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the
     /// first place tells all.
-    pub(super) fn raise_once(&mut self, code: Code, place: Place, message: impl Into<String>) {
+    pub(super) fn raise_once(
+        &mut self,
+        code: Code,
+        place: FindingPlace,
+        message: impl Into<String>,
+    ) {
         if !self.again(code) {
             self.raise(code, place, message);
         }

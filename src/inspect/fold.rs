@@ -9,7 +9,7 @@ use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton};
 use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
-use super::{Answer, Coding, Facts, Findings, Inspection, Phase, Timing, detect};
+use super::{Answer, ContentDecoder, Facts, Findings, Inspection, Phase, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::EventStreamMessage;
 use crate::frame::sse::SseBlock;
@@ -19,7 +19,7 @@ use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Request};
 use crate::json::Tape;
 
 /// The means by which payloads become facts.
-pub(super) struct Reading {
+pub(super) struct PayloadReader {
     pub(super) decoder: Box<dyn dialect::Decoder>,
     surrogates: Joiner,
     /// The JSON of the frame at hand, reused from frame to frame.
@@ -27,7 +27,7 @@ pub(super) struct Reading {
     pub(super) skeleton: Skeleton,
 }
 
-impl Default for Reading {
+impl Default for PayloadReader {
     fn default() -> Self {
         let surrogates = Joiner::default();
         let (tape, skeleton) = (Tape::new(), Skeleton::default());
@@ -109,7 +109,7 @@ impl Inspection {
         }
         // A body that has begun, in a damaged file, goes on as it was: its frames tile it.
         if facts.wire_len == 0 && facts.web_socket.is_none() {
-            facts.coding = head.header("content-encoding").and_then(Coding::of);
+            facts.coding = head.header("content-encoding").and_then(ContentDecoder::of);
             facts.framer = Framer::new(Hint {
                 content_type: head.header("content-type").map(Into::into),
                 named_sse: false,
@@ -213,7 +213,7 @@ impl Inspection {
         let event = event_of(&frame, body);
         let mut json_error = None;
         let mut duplicate_key = None;
-        let Reading { decoder, surrogates, tape, skeleton } = reading;
+        let PayloadReader { decoder, surrogates, tape, skeleton } = reading;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
             // After an error the tape is empty, unless a whole value stands before it.

@@ -83,11 +83,11 @@ impl Inspection {
 
 #[cfg(test)]
 mod tests {
-    use crate::inspect::{Inspection, Options};
+    use crate::inspect::{InspectOptions, Inspection};
     use crate::journal::{EndCause, Entry, EntryKind, Head};
 
     fn story(status: u16, body: &str) -> Vec<String> {
-        let mut i = Inspection::new(std::sync::Arc::new(Options::default()));
+        let mut i = Inspection::new(std::sync::Arc::new(InspectOptions::default()));
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
         let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
         let what = [

@@ -44,12 +44,12 @@ pub use aside::Judges;
 pub use blame::{Blame, Certainty};
 pub use blocks::{Block, MAX_BLOCKS};
 pub use client_view::{ClientView, Returned, Standing};
-pub use coding::Coding;
+pub use coding::ContentDecoder;
 pub use deltas::{Delta, Deltas};
 pub use detection::Recognized;
-pub use ending::{Ending, Outcome, Reason, Transport};
+pub use ending::{Ending, Outcome, Reason, TransportEnd};
 pub use facts::Facts;
-pub use findings::{Finding, Findings, Tally};
+pub use findings::{CodeCounts, Finding, Findings};
 pub use galloping::partition_galloping;
 pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
@@ -63,7 +63,7 @@ use crate::journal::Micros;
 
 /// What the shell may set about the fold: thresholds and severities, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct InspectOptions {
     /// What is wrong, and what follows from what.
     pub rules: Rules,
     /// Another severity for a code; `None` silences it.
@@ -85,7 +85,7 @@ pub struct Options {
     pub in_full: bool,
 }
 
-impl Default for Options {
+impl Default for InspectOptions {
     fn default() -> Self {
         Self {
             rules: Rules::default(),
@@ -101,7 +101,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl InspectOptions {
     fn severity(&self, code: Code, default: Severity) -> Option<Severity> {
         self.severities.get(&code).copied().unwrap_or(Some(default))
     }
@@ -131,7 +131,7 @@ pub struct Inspection {
     detectors: Vec<Box<dyn detect::Detector>>,
     /// The places of those that look at reads.
     of_reads: Vec<usize>,
-    reading: fold::Reading,
+    reading: fold::PayloadReader,
 }
 
 impl std::ops::Deref for Inspection {
@@ -150,7 +150,7 @@ impl std::fmt::Debug for Inspection {
 
 impl Inspection {
     /// An exchange of which nothing has happened yet.
-    pub fn new(options: Arc<Options>) -> Self {
+    pub fn new(options: Arc<InspectOptions>) -> Self {
         let detectors = detect::detectors();
         let looks = |i: &usize| detectors[*i].looks_at().contains(&detect::Look::Reads);
         Self {
@@ -158,7 +158,7 @@ impl Inspection {
             findings: Findings::new(options),
             of_reads: (0..detectors.len()).filter(looks).collect(),
             detectors,
-            reading: fold::Reading::default(),
+            reading: fold::PayloadReader::default(),
         }
     }
 
@@ -173,7 +173,7 @@ impl Inspection {
     }
 
     /// How often each code was raised.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> &CodeCounts {
         &self.findings.tally
     }
 
@@ -202,7 +202,7 @@ impl Inspection {
     }
 
     /// The options of this fold.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &InspectOptions {
         &self.findings.options
     }
 }

@@ -2,7 +2,7 @@
 //! ([`super::skeleton`]).
 
 use super::detect::{EachFrame, FrameReading};
-use super::skeleton::{Emitted, Part};
+use super::skeleton::{Emitted, SkeletonPart};
 use super::{Facts, Inspection};
 use crate::frame::Frame;
 use crate::journal::Micros;
@@ -32,7 +32,7 @@ impl Inspection {
         facts.blocks.begin_repeat(number);
         for (n, part) in skeleton.parts().enumerate() {
             let text = filled.text(n);
-            if let Part::Text { channel, .. } = part {
+            if let SkeletonPart::Text { channel, .. } = part {
                 facts.timing.text(channel, at);
             }
             if n == 0 {

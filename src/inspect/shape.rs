@@ -21,7 +21,7 @@ const MANY: usize = 16;
 /// The paths of a stream, as a tree.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    nodes: Vec<Node>,
+    nodes: Vec<ShapeNode>,
     by_key: HashMap<(u32, Box<[u8]>), u32>,
     /// Values under paths that were not kept.
     pub dropped: u64,
@@ -45,7 +45,7 @@ struct Template {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Node {
+struct ShapeNode {
     /// The key in the parent, UTF-8; empty for the items of an array. As bytes, because comparing
     /// text by slices of it costs as much again for finding out that no character is cut.
     key: Box<[u8]>,
@@ -63,7 +63,7 @@ struct Node {
     object: u64,
 }
 
-impl Node {
+impl ShapeNode {
     /// Counts a value. Of the first that tells something, no container and no empty string, it
     /// keeps a sample.
     fn see(&mut self, value: Value<'_>) {
@@ -98,7 +98,7 @@ const KINDS: [Kind; 6] =
 impl Default for Shape {
     fn default() -> Self {
         Self {
-            nodes: vec![Node::default()],
+            nodes: vec![ShapeNode::default()],
             by_key: HashMap::new(),
             dropped: 0,
             objects: 0,
@@ -214,7 +214,12 @@ impl Shape {
             return None;
         }
         let child = self.nodes.len() as u32;
-        self.nodes.push(Node { key: key.into(), is_item, parent: node, ..Node::default() });
+        self.nodes.push(ShapeNode {
+            key: key.into(),
+            is_item,
+            parent: node,
+            ..ShapeNode::default()
+        });
         if !is_item {
             self.by_key.insert((node, key.into()), child);
         }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::detect::{Detector, FrameView, Look};
 use super::surrogate::Lone;
-use super::{Findings, Tally};
+use super::{CodeCounts, Findings};
 use crate::dialect::{Channel, DecodeEvent, Path, ToolPiece, Varying};
 use crate::frame::{Frame, FrameKind};
 use crate::json;
@@ -34,14 +34,14 @@ const MAX_DIGITS: usize = 15;
 
 /// A delta without its text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Part {
+pub(super) enum SkeletonPart {
     /// Of a channel.
     Text { choice: u32, channel: Channel, path: Path, duplicate: bool },
     /// Of a call that goes on.
     Call { choice: u32, path: Path, index: Option<u64>, free_text: bool },
 }
 
-impl Part {
+impl SkeletonPart {
     /// The delta without its text, and the text; `None` for anything else.
     fn of<'a>(event: &'a DecodeEvent<'_>) -> Option<(Self, &'a Cow<'a, str>)> {
         match event {
@@ -86,7 +86,7 @@ impl Part {
 #[derive(Debug, Default)]
 pub(super) struct Emitted {
     /// Each with the place of its text in the data, if it is there as it is.
-    deltas: [Option<(Part, Option<Range<usize>>)>; MAX_DELTAS],
+    deltas: [Option<(SkeletonPart, Option<Range<usize>>)>; MAX_DELTAS],
     /// Something else was emitted.
     other: bool,
 }
@@ -95,7 +95,7 @@ impl Emitted {
     /// Takes note of what the decoder emits for `data`.
     pub(super) fn note(&mut self, event: &DecodeEvent<'_>, data: &str) {
         let free = self.deltas.iter_mut().find(|delta| delta.is_none());
-        let (Some((part, text)), Some(free)) = (Part::of(event), free) else {
+        let (Some((part, text)), Some(free)) = (SkeletonPart::of(event), free) else {
             self.other = true;
             return;
         };
@@ -109,7 +109,7 @@ impl Emitted {
     }
 
     /// The deltas, unless there are none or something else was emitted.
-    fn parts(&self) -> Option<[Option<Part>; MAX_DELTAS]> {
+    fn parts(&self) -> Option<[Option<SkeletonPart>; MAX_DELTAS]> {
         let parts = self.deltas.each_ref().map(|delta| delta.as_ref().map(|delta| delta.0));
         (!self.other && parts[0].is_some()).then_some(parts)
     }
@@ -125,7 +125,7 @@ impl Emitted {
 }
 
 /// What a frame that is judged in full is for.
-pub(super) enum Attempt {
+pub(super) enum SkeletonAttempt {
     /// No frame is to be compared with it.
     Forget,
     /// The next ones are.
@@ -137,13 +137,13 @@ pub(super) enum Attempt {
 /// What is found in a frame and is found again in each that repeats it.
 pub(super) struct Counts {
     /// The tally and the number of findings before the next detector.
-    before: (Tally, usize),
+    before: (CodeCounts, usize),
     counted: Vec<Code>,
     /// A finding was added to the list.
     is_listed: bool,
 }
 
-impl Attempt {
+impl SkeletonAttempt {
     /// Takes note of what a detector found. What one that is asked again finds is its own matter.
     pub(super) fn note(&mut self, is_asked_again: bool, findings: &Findings) {
         let Self::Confirm(counts) = self else { return };
@@ -213,7 +213,7 @@ pub(super) struct Skeleton {
     holes: Vec<Hole>,
     /// The members that may have other values elsewhere, as they are written here.
     fixed: Fixed,
-    parts: [Option<Part>; MAX_DELTAS],
+    parts: [Option<SkeletonPart>; MAX_DELTAS],
     /// Its two texts are the same.
     is_twice: bool,
     /// Where the frame's data is, without the length that differs, and its id.
@@ -228,7 +228,7 @@ pub(super) struct Skeleton {
 
 impl Skeleton {
     /// The deltas of a frame with this skeleton.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = SkeletonPart> {
         self.parts.iter().copied().flatten()
     }
 
@@ -272,25 +272,25 @@ impl Skeleton {
         emitted: &Emitted,
         is_repeatable: bool,
         (detectors, findings): (&[Box<dyn Detector>], &Findings),
-    ) -> Attempt {
+    ) -> SkeletonAttempt {
         let Some(parts) = emitted.parts().filter(|_| is_repeatable) else {
-            return Attempt::Forget;
+            return SkeletonAttempt::Forget;
         };
         let filled = (parts == self.parts).then(|| self.fill(view.frame, view.bytes)).flatten();
-        let Some(filled) = filled else { return Attempt::Replace };
+        let Some(filled) = filled else { return SkeletonAttempt::Replace };
         let same = self.same(&filled);
         self.fix(same);
         let is_asked = |i: &usize| detectors[*i].looks_at().iter().any(|look| self.has_new(*look));
         self.asked = (0..detectors.len()).filter(is_asked).collect();
         let before = (findings.tally.clone(), findings.list.len());
-        Attempt::Confirm(Counts { before, counted: Vec::new(), is_listed: false })
+        SkeletonAttempt::Confirm(Counts { before, counted: Vec::new(), is_listed: false })
     }
 
     /// Whether a frame that repeats this one has something of that kind to look at.
     fn has_new(&self, look: Look) -> bool {
         match look {
             Look::Frames => true,
-            Look::Calls => self.parts().any(|part| matches!(part, Part::Call { .. })),
+            Look::Calls => self.parts().any(|part| matches!(part, SkeletonPart::Call { .. })),
             Look::Member(member) => self.holes.iter().any(|hole| hole.of == Of::Member(member)),
             Look::Reads => false,
         }
@@ -321,16 +321,16 @@ impl Skeleton {
         view: &FrameView<'_>,
         emitted: &Emitted,
         varying: &[Varying],
-        attempt: Attempt,
+        attempt: SkeletonAttempt,
     ) {
         match attempt {
-            Attempt::Forget => self.forget(),
+            SkeletonAttempt::Forget => self.forget(),
             // What is kept in the list is raised frame by frame.
-            Attempt::Confirm(counts) => {
+            SkeletonAttempt::Confirm(counts) => {
                 self.confirmed = !counts.is_listed;
                 self.counted = counts.counted;
             }
-            Attempt::Replace => {
+            SkeletonAttempt::Replace => {
                 self.forget();
                 self.replace(view, emitted, varying);
             }

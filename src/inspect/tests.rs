@@ -71,7 +71,7 @@ fn a_stream_becomes_an_answer() {
     assert_eq!(i.reason(), Some(Reason::Complete));
     assert_eq!(
         i.ending(),
-        Ending { transport: Transport::Clean, sentinel: true, finish: true, terminal: None }
+        Ending { transport: TransportEnd::Clean, sentinel: true, finish: true, terminal: None }
     );
     assert!(i.is_healthy());
     assert_eq!(i.frame_at(2), Some(11_000));

@@ -49,7 +49,7 @@ pub struct Closing {
 
 /// One direction, as far as it was read.
 #[derive(Debug)]
-struct Side {
+struct ReadDirection {
     direction: Direction,
     /// Bytes of complete messages, or of none yet, before the read at hand.
     first_read: u32,
@@ -58,7 +58,7 @@ struct Side {
     faults: Vec<WsFault>,
 }
 
-impl Side {
+impl ReadDirection {
     fn new(sender: Sender, deflate: Option<Deflate>) -> Self {
         Self {
             direction: Direction::new(sender, deflate),
@@ -72,8 +72,8 @@ impl Side {
 /// A connection that became a WebSocket.
 #[derive(Debug)]
 pub struct WebSocket {
-    client: Side,
-    server: Side,
+    client: ReadDirection,
+    server: ReadDirection,
     frames: Vec<WsFrame>,
     /// What is against the standard, with the frame that it is about; none for one that never ended.
     faults: Vec<(Option<u32>, Sender, WsFault)>,
@@ -94,8 +94,8 @@ impl WebSocket {
     pub(super) fn of(head: &Head) -> Option<Self> {
         let deflate = head.header("sec-websocket-extensions").and_then(Deflate::of);
         switches(head).then(|| Self {
-            client: Side::new(Sender::Client, deflate),
-            server: Side::new(Sender::Server, deflate),
+            client: ReadDirection::new(Sender::Client, deflate),
+            server: ReadDirection::new(Sender::Server, deflate),
             frames: Vec::new(),
             faults: Vec::new(),
             closing: None,
@@ -108,8 +108,8 @@ impl WebSocket {
     /// A copy to be looked at: it reads nothing more.
     pub(super) fn copy(&self) -> Self {
         Self {
-            client: Side::new(Sender::Client, None),
-            server: Side::new(Sender::Server, None),
+            client: ReadDirection::new(Sender::Client, None),
+            server: ReadDirection::new(Sender::Server, None),
             frames: self.frames.clone(),
             faults: self.faults.clone(),
             closing: self.closing.clone(),
@@ -161,7 +161,7 @@ impl WebSocket {
         &self.sent_reads
     }
 
-    fn side(&mut self, sender: Sender) -> &mut Side {
+    fn side(&mut self, sender: Sender) -> &mut ReadDirection {
         match sender {
             Sender::Client => &mut self.client,
             Sender::Server => &mut self.server,

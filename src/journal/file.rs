@@ -2,7 +2,7 @@
 //!
 //! UTF-8, JSON, append-only. The writer never goes back, so a process that is killed loses at most
 //! the line that it was writing, and the reader reports that line instead of failing on it.
-//! [`Line`] *is* the format; the documentation of its fields is the specification.
+//! [`FileLine`] *is* the format; the documentation of its fields is the specification.
 
 mod read;
 
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use read::{Damage, ReadError, Session, is_beheaded, is_session, read};
+pub use read::{DamagedLine, ReadError, Session, is_beheaded, is_session, read};
 use read::{LineError, Store, join};
 
 use super::{EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Side, Span};
@@ -24,7 +24,7 @@ pub const VERSION: u32 = 1;
 
 /// The first line of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub struct FileHeader {
     /// Always `session`: what kind of file it is.
     pub sselens: String,
     /// Version of the format, [`VERSION`].
@@ -46,7 +46,7 @@ pub struct Header {
 /// (`["headers.authorization", 7, 24]`), which this program does not read back.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Line<'a> {
+enum FileLine<'a> {
     /// The request was handed to the HTTP client.
     Request {
         x: ExchangeId,
@@ -55,14 +55,14 @@ enum Line<'a> {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         text: Option<Cow<'a, str>>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        pieces: Option<Vec<Piece<'a>>>,
+        pieces: Option<Vec<FilePiece<'a>>>,
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         masked: Vec<Span>,
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         masked_in: Vec<(String, u64, u64)>,
         /// The exact bytes of the head, where they were seen.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        raw: Vec<Piece<'a>>,
+        raw: Vec<FilePiece<'a>>,
         method: String,
         url: String,
         #[serde(default)]
@@ -128,7 +128,7 @@ enum Line<'a> {
         masked_in: Vec<(String, u64, u64)>,
         /// The exact bytes of the head, where they were seen.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
-        raw: Vec<Piece<'a>>,
+        raw: Vec<FilePiece<'a>>,
         #[serde(default)]
         headers: Headers,
         /// An interim (1xx) head.
@@ -191,7 +191,7 @@ struct ReadLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     text: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pieces: Option<Vec<Piece<'a>>>,
+    pieces: Option<Vec<FilePiece<'a>>>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     masked: Vec<Span>,
 }
@@ -225,14 +225,14 @@ fn auto() -> String {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Piece<'a> {
+enum FilePiece<'a> {
     Text(Cow<'a, str>),
     Base64 { base64: String },
 }
 
 /// The header line, with its line end.
 pub fn header(program_version: &str, created: &str) -> String {
-    let header = Header {
+    let header = FileHeader {
         sselens: "session".into(),
         format: VERSION,
         version: program_version.into(),
@@ -244,11 +244,11 @@ pub fn header(program_version: &str, created: &str) -> String {
 /// Appends `entry` as one line, with its line end, to `out`.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
-    let _ = text::write_json(&mut *out, &Line::of(entry));
+    let _ = text::write_json(&mut *out, &FileLine::of(entry));
     out.push(b'\n');
 }
 
-impl<'a> Line<'a> {
+impl<'a> FileLine<'a> {
     fn of(entry: &'a Entry) -> Self {
         let (x, at) = (entry.exchange, entry.at.map(seconds));
         match &entry.kind {
@@ -257,7 +257,7 @@ impl<'a> Line<'a> {
                 let mut masked_in = Vec::new();
                 stars("url", &r.url, &mut masked_in);
                 masked_headers(&r.headers, &mut masked_in);
-                Line::Request {
+                FileLine::Request {
                     x,
                     at,
                     text,
@@ -275,7 +275,7 @@ impl<'a> Line<'a> {
                     side: r.side,
                 }
             }
-            EntryKind::Bare { status, content_type, dialect, named_sse } => Line::Bare {
+            EntryKind::Bare { status, content_type, dialect, named_sse } => FileLine::Bare {
                 x,
                 at,
                 dialect: dialect.clone(),
@@ -284,14 +284,14 @@ impl<'a> Line<'a> {
                 content_type: content_type.clone(),
             },
             EntryKind::Resolved { addresses } => {
-                Line::Resolved { x, at, addresses: addresses.clone() }
+                FileLine::Resolved { x, at, addresses: addresses.clone() }
             }
-            EntryKind::Connected { peer } => Line::Connected { x, at, peer: peer.clone() },
-            EntryKind::Tls { detail } => Line::Tls { x, at, peer: detail.clone() },
+            EntryKind::Connected { peer } => FileLine::Connected { x, at, peer: peer.clone() },
+            EntryKind::Tls { detail } => FileLine::Tls { x, at, peer: detail.clone() },
             EntryKind::Head(h) => {
                 let mut masked_in = Vec::new();
                 masked_headers(&h.headers, &mut masked_in);
-                Line::Head {
+                FileLine::Head {
                     x,
                     at,
                     masked_in,
@@ -303,19 +303,19 @@ impl<'a> Line<'a> {
                 }
             }
             EntryKind::Body { len, bytes, masked } => {
-                Line::Body(ReadLine::of(entry, *len, bytes, masked))
+                FileLine::Body(ReadLine::of(entry, *len, bytes, masked))
             }
             EntryKind::Sent { len, bytes, masked } => {
-                Line::Sent(ReadLine::of(entry, *len, bytes, masked))
+                FileLine::Sent(ReadLine::of(entry, *len, bytes, masked))
             }
-            EntryKind::Trailers(headers) => Line::Trailers { x, at, headers: headers.clone() },
+            EntryKind::Trailers(headers) => FileLine::Trailers { x, at, headers: headers.clone() },
             EntryKind::Note { code, text, since } => {
                 let (text, code) = (text.as_str().into(), code.clone());
-                Line::Note { x, at, text, code, since: since.map(seconds) }
+                FileLine::Note { x, at, text, code, since: since.map(seconds) }
             }
             EntryKind::End { cause, detail } => {
                 let text = (!detail.is_empty()).then(|| detail.as_str().into());
-                Line::End { x, at, text, cause: cause.name().into() }
+                FileLine::End { x, at, text, cause: cause.name().into() }
             }
         }
     }
@@ -323,7 +323,7 @@ impl<'a> Line<'a> {
     /// Returns the entry; `None` for one of a type that this version does not know.
     fn entry(self, store: &mut Store) -> Result<Option<Entry>, LineError> {
         let (exchange, at, kind) = match self {
-            Line::Request {
+            FileLine::Request {
                 x,
                 at,
                 text,
@@ -357,28 +357,28 @@ impl<'a> Line<'a> {
                 };
                 (x, at, EntryKind::Request(Box::new(request)))
             }
-            Line::Bare { x, at, dialect, named_sse, status, content_type } => {
+            FileLine::Bare { x, at, dialect, named_sse, status, content_type } => {
                 (x, at, EntryKind::Bare { status, content_type, dialect, named_sse })
             }
-            Line::Resolved { x, at, addresses } => (x, at, EntryKind::Resolved { addresses }),
-            Line::Connected { x, at, peer } => (x, at, EntryKind::Connected { peer }),
-            Line::Tls { x, at, peer: detail } => (x, at, EntryKind::Tls { detail }),
-            Line::Head { x, at, headers, raw, interim, status, version, .. } => {
+            FileLine::Resolved { x, at, addresses } => (x, at, EntryKind::Resolved { addresses }),
+            FileLine::Connected { x, at, peer } => (x, at, EntryKind::Connected { peer }),
+            FileLine::Tls { x, at, peer: detail } => (x, at, EntryKind::Tls { detail }),
+            FileLine::Head { x, at, headers, raw, interim, status, version, .. } => {
                 let raw = join(&raw)?.into();
                 (x, at, EntryKind::Head(Head { interim, status, version, headers, raw }))
             }
-            Line::Body(read) => return read.body(store).map(Some),
-            Line::Sent(read) => {
+            FileLine::Body(read) => return read.body(store).map(Some),
+            FileLine::Sent(read) => {
                 let (x, at) = (read.x, read.at);
                 let (len, bytes, masked) = read.parts(store)?;
                 (x, at, EntryKind::Sent { len, bytes, masked })
             }
-            Line::Trailers { x, at, headers } => (x, at, EntryKind::Trailers(headers)),
-            Line::Note { x, at, text, code, since } => {
+            FileLine::Trailers { x, at, headers } => (x, at, EntryKind::Trailers(headers)),
+            FileLine::Note { x, at, text, code, since } => {
                 let (text, since) = (text.into_owned(), since.map(micros));
                 (x, at, EntryKind::Note { code, text, since })
             }
-            Line::End { x, at, text, cause: name } => {
+            FileLine::End { x, at, text, cause: name } => {
                 let cause = EndCause::from_name(&name);
                 let cause = cause.ok_or(LineError::Cause(name))?;
                 (
@@ -387,7 +387,7 @@ impl<'a> Line<'a> {
                     EntryKind::End { cause, detail: text.map(Cow::into_owned).unwrap_or_default() },
                 )
             }
-            Line::Later => return Ok(None),
+            FileLine::Later => return Ok(None),
         };
         Ok(Some(Entry { exchange, at: at.map(micros), kind }))
     }
@@ -430,9 +430,9 @@ pub fn micros(seconds: f64) -> Micros {
 }
 
 /// Bytes as a line has them: as text, or else as pieces.
-type Written<'a> = (Option<Cow<'a, str>>, Option<Vec<Piece<'a>>>);
+type WrittenBytes<'a> = (Option<Cow<'a, str>>, Option<Vec<FilePiece<'a>>>);
 
-fn written(bytes: &[u8]) -> Written<'_> {
+fn written(bytes: &[u8]) -> WrittenBytes<'_> {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text.into()), None),
         Err(_) => (None, Some(as_pieces(bytes))),
@@ -440,21 +440,21 @@ fn written(bytes: &[u8]) -> Written<'_> {
 }
 
 /// Bytes as text where they are, and as base64 where they are not.
-fn as_pieces(bytes: &[u8]) -> Vec<Piece<'_>> {
+fn as_pieces(bytes: &[u8]) -> Vec<FilePiece<'_>> {
     let mut pieces = Vec::new();
     for chunk in bytes.utf8_chunks() {
         if !chunk.valid().is_empty() {
-            pieces.push(Piece::Text(chunk.valid().into()));
+            pieces.push(FilePiece::Text(chunk.valid().into()));
         }
         if !chunk.invalid().is_empty() {
             // Neighbours go into one piece: bytes that are no text at all would else cost ten-fold.
             match pieces.last_mut() {
-                Some(Piece::Base64 { base64 })
+                Some(FilePiece::Base64 { base64 })
                     if base64.len() % 4 == 0 && !base64.ends_with('=') =>
                 {
                     base64.push_str(&BASE64.encode(chunk.invalid()));
                 }
-                _ => pieces.push(Piece::Base64 { base64: BASE64.encode(chunk.invalid()) }),
+                _ => pieces.push(FilePiece::Base64 { base64: BASE64.encode(chunk.invalid()) }),
             }
         }
     }

@@ -56,7 +56,7 @@ impl Tail {
 type Tails = Vec<Tail>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
+enum LexerState {
     #[default]
     Outside,
     /// In a string that is a value.
@@ -79,7 +79,7 @@ struct Escape {
 /// The lexer. Its state lasts from read to read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Joined {
-    state: State,
+    state: LexerState,
     escape: Escape,
     /// What follows is a value.
     after_colon: bool,
@@ -96,7 +96,7 @@ impl Joined {
     pub(super) fn feed(&mut self, bytes: &[u8], secrets: &Secrets) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         for (i, byte) in bytes.iter().copied().enumerate() {
-            if self.state == State::Outside {
+            if self.state == LexerState::Outside {
                 self.outside(byte);
                 continue;
             }
@@ -126,7 +126,7 @@ impl Joined {
     /// Takes a character of the present string; returns whether it completes a run.
     fn take(&mut self, c: u8, secrets: &Secrets) -> bool {
         self.len += 1;
-        if self.state == State::Key && self.key.len() < MAX_KEY {
+        if self.state == LexerState::Key && self.key.len() < MAX_KEY {
             self.key.push(c);
         }
         if self.len == RUN {
@@ -144,14 +144,14 @@ impl Joined {
     fn outside(&mut self, byte: u8) {
         match byte {
             b'"' => {
-                self.state = if self.after_colon { State::Value } else { State::Key };
-                if self.state == State::Key {
+                self.state = if self.after_colon { LexerState::Value } else { LexerState::Key };
+                if self.state == LexerState::Key {
                     self.key.clear();
                 }
                 self.len = 0;
                 self.tails.clear();
                 self.tails.push(Tail::default());
-                if self.state == State::Value
+                if self.state == LexerState::Value
                     && let Some(ended) = self.ended.get(&self.key)
                 {
                     self.tails.extend_from_slice(ended);
@@ -165,10 +165,10 @@ impl Joined {
 
     /// The string is over.
     fn end(&mut self, secrets: &Secrets) {
-        if self.state == State::Value && self.len > 0 {
+        if self.state == LexerState::Value && self.len > 0 {
             self.remember(secrets);
         }
-        self.state = State::Outside;
+        self.state = LexerState::Outside;
         self.after_colon = false;
         self.escape = Escape::default();
     }

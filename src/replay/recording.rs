@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::frame::Frame;
 use crate::frame::web_socket::{Direction, Opcode, Sender, WsFound};
-use crate::inspect::{Inspection, Options, switches};
+use crate::inspect::{InspectOptions, Inspection, switches};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Span,
 };
@@ -188,7 +188,7 @@ impl Gathering {
     fn new(number: ExchangeId) -> Self {
         Self {
             out: Recorded::empty(number),
-            inspection: Inspection::new(Arc::new(Options::default())),
+            inspection: Inspection::new(Arc::new(InspectOptions::default())),
             bytes: Vec::new(),
             reads: Vec::new(),
             client: None,

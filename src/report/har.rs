@@ -22,7 +22,7 @@ use crate::text;
 
 /// Where a recording comes from.
 #[derive(Debug, Clone, Default)]
-pub struct Origin {
+pub struct RecordingOrigin {
     /// When its epoch was, RFC 3339; empty where it is unknown.
     pub created: String,
     /// The version of this program that recorded it; empty where it was another.
@@ -36,7 +36,7 @@ pub struct Origin {
 pub fn har(
     exchanges: &[(ExchangeId, &Inspection)],
     entries: &[Entry],
-    origin: &Origin,
+    origin: &RecordingOrigin,
     out: &mut impl Write,
 ) -> io::Result<()> {
     // Without a date it is the epoch: the field is required.
@@ -55,20 +55,20 @@ pub fn har(
     for (i, (x, seen)) in exchanges.iter().enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
         let entries = of.remove(x).unwrap_or_default();
-        text::write_json(&mut *out, &Exchange { seen, entries, epoch, origin })?;
+        text::write_json(&mut *out, &HarExchange { seen, entries, epoch, origin })?;
     }
     out.write_all(b"\n]}}\n")
 }
 
 /// One exchange of the archive, written as it is made: its messages and lines are many.
-struct Exchange<'a> {
+struct HarExchange<'a> {
     seen: &'a Inspection,
     entries: Vec<&'a Entry>,
     epoch: OffsetDateTime,
-    origin: &'a Origin,
+    origin: &'a RecordingOrigin,
 }
 
-impl Serialize for Exchange<'_> {
+impl Serialize for HarExchange<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { seen, entries, epoch, origin } = self;
         let sent = time::Duration::microseconds(signed(seen.timing.request.unwrap_or(0)));
@@ -87,7 +87,7 @@ impl Serialize for Exchange<'_> {
             Some(_) => "_webSocketMessages",
         };
         if !name.is_empty() {
-            out.serialize_entry(name, &Each(|| messages(seen, *epoch)))?;
+            out.serialize_entry(name, &StreamedArray(|| messages(seen, *epoch)))?;
         }
         if seen.bare.is_some() {
             let comment = match &seen.request {
@@ -96,33 +96,33 @@ impl Serialize for Exchange<'_> {
             };
             out.serialize_entry("comment", comment)?;
         }
-        out.serialize_entry("_sselens", &Own { seen, entries, origin })?;
+        out.serialize_entry("_sselens", &OwnJournal { seen, entries, origin })?;
         out.end()
     }
 }
 
 /// The journal of one exchange.
-struct Own<'a> {
+struct OwnJournal<'a> {
     seen: &'a Inspection,
     entries: &'a [&'a Entry],
-    origin: &'a Origin,
+    origin: &'a RecordingOrigin,
 }
 
-impl Serialize for Own<'_> {
+impl Serialize for OwnJournal<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut out = to.serialize_map(None)?;
         out.serialize_entry("version", &self.origin.program)?;
         out.serialize_entry("created", &self.origin.created)?;
         let lines = || self.entries.iter().map(|e| line(e, self.seen));
-        out.serialize_entry("entries", &Each(lines))?;
+        out.serialize_entry("entries", &StreamedArray(lines))?;
         out.end()
     }
 }
 
 /// An array of which no more than one item is in memory.
-struct Each<F>(F);
+struct StreamedArray<F>(F);
 
-impl<F: Fn() -> I, I: Iterator<Item = Value>> Serialize for Each<F> {
+impl<F: Fn() -> I, I: Iterator<Item = Value>> Serialize for StreamedArray<F> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq((self.0)())
     }

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::findings::sections;
-use super::har::Origin;
+use super::har::RecordingOrigin;
 use crate::dialect::Channel;
 use crate::inspect::{Inspection, Outcome, Returned};
 use crate::journal::{ExchangeId, Headers, Micros};
@@ -26,7 +26,7 @@ const WIDTH: u64 = 1000;
 /// Those of the writer.
 pub fn html(
     exchanges: &[(ExchangeId, &Inspection)],
-    origin: &Origin,
+    origin: &RecordingOrigin,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let title = match exchanges {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::client_sim::{HttpOddity, STACKS, Stack, clients};
 
 /// A row's name, and its cell for a library.
-type Row = (&'static str, fn(&Stack) -> String);
+type LimitRow = (&'static str, fn(&Stack) -> String);
 
 /// Writes the tables, as Markdown whose columns are aligned.
 ///
@@ -13,7 +13,7 @@ type Row = (&'static str, fn(&Stack) -> String);
 /// Those of the writer.
 pub fn http_limits(out: &mut impl Write) -> io::Result<()> {
     let mut rows = vec![[String::new()].into_iter().chain(names()).collect::<Vec<_>>()];
-    let bounds: [Row; 7] = [
+    let bounds: [LimitRow; 7] = [
         ("Header fields", |stack| stack.fields.to_string()),
         ("One header line, bytes", |stack| stack.line.to_string()),
         ("Headers in all, bytes", |stack| stack.head.to_string()),

@@ -13,7 +13,7 @@ pub use repetition::repeated;
 use std::io::{self, Write};
 
 use super::compare::{cell, difference};
-use super::har::Origin;
+use super::har::RecordingOrigin;
 use crate::inspect::Inspection;
 use crate::inspect::compare::{Amount, Comparison, Difference, Expect, compare};
 use crate::journal::{ExchangeId, Request};
@@ -31,7 +31,7 @@ pub type KeyVariable<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Those of the writer.
 pub fn markdown(
     exchanges: &[(ExchangeId, &Inspection)],
-    origin: &Origin,
+    origin: &RecordingOrigin,
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -58,7 +58,7 @@ pub fn markdown(
 pub fn compared(
     sides: [(ExchangeId, &Inspection); 2],
     found: (&Comparison, Option<&str>),
-    origin: &Origin,
+    origin: &RecordingOrigin,
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -147,7 +147,7 @@ fn comparison(c: &Comparison, requests: Option<&str>, out: &mut impl Write) -> i
     writeln!(out)
 }
 
-fn origin_of(origin: &Origin, out: &mut impl Write) -> io::Result<()> {
+fn origin_of(origin: &RecordingOrigin, out: &mut impl Write) -> io::Result<()> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let by = format!("sselens {}, {os} {arch}", env!("CARGO_PKG_VERSION"));
     let mut parts = vec![format!("Reported by {by}")];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::json;
 
-use super::summary::{Findings, at, digits, finding, summary};
+use super::summary::{FindingsDetail, at, digits, finding, summary};
 use crate::frame::FrameKind;
 use crate::frame::eventstream::EventStreamMessage;
 use crate::frame::sse::SseBlock;
@@ -83,7 +83,7 @@ impl Ndjson {
                 let reason = inspection.reason().map(|r| r.name());
                 self.line(out, &json!({"type": "end", "x": x, "at": time, "reason": reason}))?;
                 self.findings(x, inspection, out, |_| true)?;
-                return self.line(out, &summary(x, inspection, Findings::Counted));
+                return self.line(out, &summary(x, inspection, FindingsDetail::Counted));
             }
             // What the client said has frames, and is no part of the body.
             EntryKind::Sent { .. }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::har::Origin;
+use super::har::RecordingOrigin;
 use crate::inspect::{Finding, Inspection, Outcome};
 use crate::journal::{ExchangeId, Micros};
 use crate::text;
@@ -25,7 +25,7 @@ const STATUS: (u8, u8) = (1, 2);
 /// Those of the writer.
 pub fn otlp(
     exchanges: &[(ExchangeId, &Inspection)],
-    origin: &Origin,
+    origin: &RecordingOrigin,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let spans = exchanges.iter().map(|(x, i)| span(*x, i, origin, None)).collect();
@@ -37,7 +37,7 @@ pub fn otlp(
 pub fn otlp_call(
     (x, call): (ExchangeId, &Inspection),
     attempts: &[(ExchangeId, &Inspection)],
-    origin: &Origin,
+    origin: &RecordingOrigin,
 ) -> Value {
     let children = attempts.iter().map(|(y, i)| span(*y, i, origin, Some(x)));
     request(std::iter::once(span(x, call, origin, None)).chain(children).collect())
@@ -89,7 +89,7 @@ fn attribute(key: &str, value: Attribute) -> Value {
 }
 
 /// 64 bits that depend on the session and on `salt` (FNV-1a): the same recording has the same ids.
-fn id(origin: &Origin, salt: &str) -> u64 {
+fn id(origin: &RecordingOrigin, salt: &str) -> u64 {
     let program = origin.program.bytes().chain(*b"/");
     let bytes = origin.created.bytes().chain(*b"/").chain(program).chain(salt.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -97,7 +97,12 @@ fn id(origin: &Origin, salt: &str) -> u64 {
     })
 }
 
-fn span(x: ExchangeId, i: &Inspection, origin: &Origin, parent: Option<ExchangeId>) -> Value {
+fn span(
+    x: ExchangeId,
+    i: &Inspection,
+    origin: &RecordingOrigin,
+    parent: Option<ExchangeId>,
+) -> Value {
     let epoch =
         OffsetDateTime::parse(&origin.created, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let epoch = u64::try_from(epoch.unix_timestamp_nanos()).unwrap_or(0);

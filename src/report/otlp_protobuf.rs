@@ -5,7 +5,7 @@ use prost::Message;
 use serde_json::Value;
 
 #[derive(Clone, PartialEq, Message)]
-struct Request {
+struct TraceRequest {
     #[prost(message, repeated, tag = "1")]
     resource_spans: Vec<ResourceSpans>,
 }
@@ -29,7 +29,7 @@ struct ScopeSpans {
     #[prost(message, optional, tag = "1")]
     scope: Option<Scope>,
     #[prost(message, repeated, tag = "2")]
-    spans: Vec<Span>,
+    spans: Vec<OtlpSpan>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -41,7 +41,7 @@ struct Scope {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Span {
+struct OtlpSpan {
     #[prost(bytes = "vec", tag = "1")]
     trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -59,13 +59,13 @@ struct Span {
     #[prost(message, repeated, tag = "9")]
     attributes: Vec<KeyValue>,
     #[prost(message, repeated, tag = "11")]
-    events: Vec<Event>,
+    events: Vec<SpanEvent>,
     #[prost(message, optional, tag = "15")]
     status: Option<Status>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Event {
+struct SpanEvent {
     #[prost(fixed64, tag = "1")]
     time_unix_nano: u64,
     #[prost(string, tag = "2")]
@@ -92,12 +92,12 @@ struct KeyValue {
 
 #[derive(Clone, PartialEq, Message)]
 struct AnyValue {
-    #[prost(oneof = "Kind", tags = "1, 3, 4, 5")]
-    kind: Option<Kind>,
+    #[prost(oneof = "AnyValueKind", tags = "1, 3, 4, 5")]
+    kind: Option<AnyValueKind>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Kind {
+enum AnyValueKind {
     #[prost(string, tag = "1")]
     Text(String),
     #[prost(int64, tag = "3")]
@@ -126,11 +126,11 @@ pub fn protobuf(request: &Value) -> Vec<u8> {
             spans: each(s, "spans", span),
         }),
     });
-    Request { resource_spans }.encode_to_vec()
+    TraceRequest { resource_spans }.encode_to_vec()
 }
 
-fn span(s: &Value) -> Span {
-    Span {
+fn span(s: &Value) -> OtlpSpan {
+    OtlpSpan {
         trace_id: hex(&text(s, "traceId")),
         span_id: hex(&text(s, "spanId")),
         parent_span_id: hex(&text(s, "parentSpanId")),
@@ -139,7 +139,7 @@ fn span(s: &Value) -> Span {
         start_time_unix_nano: large(&s["startTimeUnixNano"]),
         end_time_unix_nano: large(&s["endTimeUnixNano"]),
         attributes: attributes(s),
-        events: each(s, "events", |e| Event {
+        events: each(s, "events", |e| SpanEvent {
             time_unix_nano: large(&e["timeUnixNano"]),
             name: text(e, "name"),
             attributes: attributes(e),
@@ -161,11 +161,15 @@ fn attributes(of: &Value) -> Vec<KeyValue> {
 
 fn any(value: &Value) -> AnyValue {
     let kind = match value.as_object().and_then(|members| members.iter().next()) {
-        Some((key, of)) if key == "stringValue" => of.as_str().map(|t| Kind::Text(t.to_owned())),
-        Some((key, of)) if key == "intValue" => i64::try_from(large(of)).ok().map(Kind::Integer),
-        Some((key, of)) if key == "doubleValue" => of.as_f64().map(Kind::Number),
+        Some((key, of)) if key == "stringValue" => {
+            of.as_str().map(|t| AnyValueKind::Text(t.to_owned()))
+        }
+        Some((key, of)) if key == "intValue" => {
+            i64::try_from(large(of)).ok().map(AnyValueKind::Integer)
+        }
+        Some((key, of)) if key == "doubleValue" => of.as_f64().map(AnyValueKind::Number),
         Some((key, of)) if key == "arrayValue" => {
-            Some(Kind::List(ArrayValue { values: each(of, "values", any) }))
+            Some(AnyValueKind::List(ArrayValue { values: each(of, "values", any) }))
         }
         _ => None,
     };
@@ -210,15 +214,16 @@ mod tests {
                 "status": {"code": 2, "message": "m"},
             }]}],
         }]});
-        let read = Request::decode(&protobuf(&request)[..]).unwrap();
+        let read = TraceRequest::decode(&protobuf(&request)[..]).unwrap();
         let spans = &read.resource_spans[0].scope_spans[0].spans;
         assert_eq!(spans[0].trace_id, (1..=16).collect::<Vec<u8>>());
         assert_eq!((spans[0].span_id[0], spans[0].parent_span_id[7]), (0x11, 0x28));
         assert_eq!(spans[0].end_time_unix_nano, 1_700_000_000_000_000_002);
         let kinds: Vec<_> =
             spans[0].attributes.iter().map(|a| a.value.clone().unwrap().kind).collect();
-        let list = ArrayValue { values: vec![AnyValue { kind: Some(Kind::Text("x".into())) }] };
-        assert_eq!(kinds, [Some(Kind::Integer(7)), Some(Kind::List(list))]);
+        let list =
+            ArrayValue { values: vec![AnyValue { kind: Some(AnyValueKind::Text("x".into())) }] };
+        assert_eq!(kinds, [Some(AnyValueKind::Integer(7)), Some(AnyValueKind::List(list))]);
         assert_eq!(spans[0].events[0].name, "e");
         assert_eq!(spans[0].status.as_ref().unwrap().code, 2);
         assert_eq!(read.resource_spans[0].resource.as_ref().unwrap().attributes.len(), 1);

@@ -20,7 +20,7 @@ pub enum Language {
 }
 
 /// How an SDK is called for one kind of address.
-struct Call {
+struct SdkCall {
     /// The end of the address that the SDK adds itself.
     suffix: &'static str,
     vendor: Vendor,
@@ -38,8 +38,8 @@ enum Vendor {
     Anthropic,
 }
 
-const CALLS: &[Call] = &[
-    Call {
+const CALLS: &[SdkCall] = &[
+    SdkCall {
         suffix: "/chat/completions",
         vendor: Vendor::OpenAi,
         method: "chat.completions",
@@ -49,7 +49,7 @@ const CALLS: &[Call] = &[
             "chunk.choices?.[0]?.delta?.content ?? \"\"",
         ),
     },
-    Call {
+    SdkCall {
         suffix: "/responses",
         vendor: Vendor::OpenAi,
         method: "responses",
@@ -59,7 +59,7 @@ const CALLS: &[Call] = &[
             "chunk.type === \"response.output_text.delta\" ? chunk.delta : \"\"",
         ),
     },
-    Call {
+    SdkCall {
         suffix: "/completions",
         vendor: Vendor::OpenAi,
         method: "completions",
@@ -69,7 +69,7 @@ const CALLS: &[Call] = &[
             "chunk.choices?.[0]?.text ?? \"\"",
         ),
     },
-    Call {
+    SdkCall {
         suffix: "/v1/messages",
         vendor: Vendor::Anthropic,
         method: "messages",
@@ -116,7 +116,7 @@ pub fn program(request: &Request, language: Language, key_env: Option<&str>) -> 
 }
 
 /// The call whose address and required members the request has.
-fn call_of(request: &Request, body: &Map<String, Value>) -> Option<&'static Call> {
+fn call_of(request: &Request, body: &Map<String, Value>) -> Option<&'static SdkCall> {
     let path = request.url.split(['?', '#']).next()?;
     let call = CALLS.iter().find(|call| path.ends_with(call.suffix))?;
     let has_all = call.parameters.iter().all(|p| body.contains_key(*p));
@@ -148,7 +148,7 @@ fn headers(
 }
 
 /// The base of the address, which the SDK takes, and its query.
-fn base<'a>(request: &'a Request, call: &Call) -> (&'a str, Vec<(&'a str, &'a str)>) {
+fn base<'a>(request: &'a Request, call: &SdkCall) -> (&'a str, Vec<(&'a str, &'a str)>) {
     let (path, query) = request.url.split_once('?').unwrap_or((&request.url, ""));
     let base = path.strip_suffix(call.suffix).unwrap_or(path);
     let pairs = query.split('&').filter(|p| !p.is_empty());
@@ -156,7 +156,7 @@ fn base<'a>(request: &'a Request, call: &Call) -> (&'a str, Vec<(&'a str, &'a st
 }
 
 /// Whether the SDK's own header carries the credential.
-fn is_sdk_key(call: &Call, name: &str) -> bool {
+fn is_sdk_key(call: &SdkCall, name: &str) -> bool {
     match call.vendor {
         Vendor::OpenAi => name.eq_ignore_ascii_case("authorization"),
         Vendor::Anthropic => name.eq_ignore_ascii_case("x-api-key"),
@@ -164,7 +164,7 @@ fn is_sdk_key(call: &Call, name: &str) -> bool {
 }
 
 /// What an SDK's client is made with; expressions of the program's language where they are values.
-struct Setup<'a> {
+struct SdkSetup<'a> {
     /// The base of the address.
     base: &'a str,
     query: Vec<(&'a str, &'a str)>,
@@ -175,23 +175,23 @@ struct Setup<'a> {
 
 fn setup<'a>(
     request: &'a Request,
-    call: &Call,
+    call: &SdkCall,
     key_env: Option<&str>,
     text: impl Fn(&str) -> String,
     read: impl Fn(&str) -> String,
-) -> Setup<'a> {
+) -> SdkSetup<'a> {
     let variable = key_env.unwrap_or("API_KEY");
     let (base, query) = base(request, call);
     let all = headers(request, variable, &text, &read);
     let keyed = all.iter().any(|(name, _)| is_sdk_key(call, name));
     let key = if keyed { read(variable) } else { text("none") };
     let others = all.into_iter().filter(|(name, _)| !is_sdk_key(call, name)).collect();
-    Setup { base, query, key, others }
+    SdkSetup { base, query, key, others }
 }
 
 fn python_sdk(
     request: &Request,
-    call: &Call,
+    call: &SdkCall,
     body: &Map<String, Value>,
     key_env: Option<&str>,
 ) -> String {
@@ -200,7 +200,7 @@ fn python_sdk(
         Vendor::Anthropic => ("anthropic", "Anthropic"),
     };
     let read = |name: &str| format!("os.environ[{}]", python_text(name));
-    let Setup { base, query, key, others } = setup(request, call, key_env, python_text, read);
+    let SdkSetup { base, query, key, others } = setup(request, call, key_env, python_text, read);
     let mut lines = vec![
         format!("# pip install {module}"),
         "import os".to_owned(),
@@ -240,7 +240,7 @@ fn python_sdk(
 
 fn node_sdk(
     request: &Request,
-    call: &Call,
+    call: &SdkCall,
     body: &Map<String, Value>,
     key_env: Option<&str>,
 ) -> String {
@@ -249,7 +249,8 @@ fn node_sdk(
         Vendor::Anthropic => ("@anthropic-ai/sdk", "Anthropic"),
     };
     let read = |name: &str| format!("process.env[{}]", javascript_text(name));
-    let Setup { base, query, key, others } = setup(request, call, key_env, javascript_text, read);
+    let SdkSetup { base, query, key, others } =
+        setup(request, call, key_env, javascript_text, read);
     let mut lines = vec![
         format!("// npm install {module}; save as request.mjs"),
         format!("import {client} from {};", javascript_text(module)),
@@ -280,7 +281,7 @@ fn node_sdk(
 }
 
 /// The members that are no parameters of the SDK's method.
-fn rest(body: &Map<String, Value>, call: &Call) -> Map<String, Value> {
+fn rest(body: &Map<String, Value>, call: &SdkCall) -> Map<String, Value> {
     let others = body.iter().filter(|(key, _)| !call.parameters.contains(&key.as_str()));
     others.map(|(key, value)| (key.clone(), value.clone())).collect()
 }

@@ -12,7 +12,7 @@ use crate::text::{Newlines, visible};
 
 /// How the findings stand in a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Findings {
+pub enum FindingsDetail {
     /// As counts for each severity: the stream of lines has had them.
     Counted,
     /// All of them.
@@ -23,7 +23,7 @@ pub enum Findings {
 const MAX_LIST: usize = 1000;
 
 /// The summary of one exchange, which is number `x`, as the contract's object.
-pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
+pub fn summary(x: ExchangeId, i: &Inspection, findings: FindingsDetail) -> Value {
     let answer = i.answer();
     let asked = i.request.as_ref().map(|r| r.model.as_str()).filter(|m| !m.is_empty());
     // A configured dialect has no confidence.
@@ -69,11 +69,11 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: Findings) -> Value {
     let sse = i.sse().or(labeled.then_some(&empty));
     out["sse"] = sse.map(sse_counts).unwrap_or_default();
     out["findings"] = match findings {
-        Findings::Counted => {
+        FindingsDetail::Counted => {
             let count = |s: &Severity| (s.name().to_owned(), Value::from(i.count(*s)));
             Value::Object(Severity::ALL.iter().rev().map(count).collect())
         }
-        Findings::Listed => i.findings().iter().map(|f| finding(x, f)).collect(),
+        FindingsDetail::Listed => i.findings().iter().map(|f| finding(x, f)).collect(),
     };
     out
 }

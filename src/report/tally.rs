@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::text::Palette;
 use crate::inspect::compare::Comparison;
-use crate::inspect::outcomes::{Case, Group, Kind, Label, Tally, Threshold, share, wilson};
+use crate::inspect::outcomes::{
+    Case, CaseCount, Label, LabelGroup, Tally, Threshold, share, wilson,
+};
 use crate::inspect::{Outcome, Severity};
 use crate::journal::{ExchangeId, Micros};
 use crate::rule::Code;
@@ -46,7 +48,7 @@ impl Often {
 
 /// Many comparisons, counted: each a pair of exchanges.
 #[derive(Debug, Clone, Default)]
-pub struct Pairs {
+pub struct PairTally {
     /// How many there are.
     pub n: u64,
     /// What differed in how many, by its code.
@@ -57,7 +59,7 @@ pub struct Pairs {
     pub worst: Option<Severity>,
 }
 
-impl Pairs {
+impl PairTally {
     /// Counts what exchanges `x` and `y` differ in.
     pub fn add(&mut self, x: ExchangeId, y: ExchangeId, found: &Comparison) {
         let worst = found.worst();
@@ -91,7 +93,7 @@ impl Pairs {
 
 /// The last line of `-o json` and `-o ndjson` after many exchanges.
 pub fn tally(t: &Tally) -> Value {
-    let outcome = |g: &Group, k: &Kind| {
+    let outcome = |g: &LabelGroup, k: &CaseCount| {
         let (low, high) = wilson(k.count, g.n);
         json!({
             "outcome": k.case.outcome.name(),
@@ -103,7 +105,7 @@ pub fn tally(t: &Tally) -> Value {
             "examples": k.examples,
         })
     };
-    let group = |g: &Group| {
+    let group = |g: &LabelGroup| {
         let mut out = json!({
             "size": g.label.size,
             "provider": visible(&g.label.provider, Newlines::Show),
@@ -285,7 +287,7 @@ fn row(
 ///
 /// # Errors
 /// Those of the writer.
-pub fn often(p: &Pairs, palette: Palette, out: &mut Page) -> io::Result<()> {
+pub fn often(p: &PairTally, palette: Palette, out: &mut Page) -> io::Result<()> {
     let head = format!("differences in {}", count(p.n, "pair"));
     writeln!(out, "{}", palette.bold(&head))?;
     if p.often.is_empty() {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::findings as page;
 use crate::dialect::Channel;
 use crate::frame::FrameKind;
-use crate::inspect::{Inspection, Severity, Think, Transport};
+use crate::inspect::{Inspection, Severity, Think, TransportEnd};
 use crate::rule::Rule;
 use crate::text::{self, Newlines, Page, group, visible};
 
@@ -277,7 +277,7 @@ fn ending(i: &Inspection) -> String {
     let e = i.ending();
     let mut parts = vec![i.reason().map_or("running", |r| r.name()).to_owned()];
     parts.push(match e.transport {
-        Transport::Undecidable => "transport undecidable".to_owned(),
+        TransportEnd::Undecidable => "transport undecidable".to_owned(),
         other => format!("transport {}", other.name()),
     });
     if i.dialect().is_some_and(|d| d.ending().sentinel) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use crate::frame::web_socket::Sender;
-use crate::inspect::Coding;
+use crate::inspect::ContentDecoder;
 use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Masker, Secrets};
 use crate::transport::Coded;
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded};
@@ -13,7 +13,7 @@ use crate::transport::web_socket::{Settled, WebSocketMasker};
 
 /// One exchange, as far as it was read.
 #[derive(Default)]
-struct Exchange {
+struct UnfinishedExchange {
     secrets: Secrets,
     masker: Masker,
     web_socket: Option<WebSocketMasker>,
@@ -30,7 +30,7 @@ struct Exchange {
 /// Masks what the requests in these entries, and the messages of clients, say is secret: there, and in all else of the
 /// same exchange.
 pub(super) fn mask(entries: &mut [Entry]) {
-    let mut exchanges = HashMap::<ExchangeId, Exchange>::new();
+    let mut exchanges = HashMap::<ExchangeId, UnfinishedExchange>::new();
     for i in 0..entries.len() {
         let Some(entry) = entries.get_mut(i) else { continue };
         exchanges.entry(entry.exchange).or_default().entry(i, entry);
@@ -40,7 +40,7 @@ pub(super) fn mask(entries: &mut [Entry]) {
     }
 }
 
-impl Exchange {
+impl UnfinishedExchange {
     fn entry(&mut self, i: usize, entry: &mut Entry) {
         let at = entry.at.unwrap_or_default();
         match &mut entry.kind {
@@ -57,7 +57,7 @@ impl Exchange {
                 head.raw = raw_head(&head.raw, &self.secrets);
                 self.web_socket = WebSocketMasker::of(head).or(self.web_socket.take());
                 self.coded = Coded::of(head, &self.secrets).or(self.coded.take());
-                let coding = head.header("content-encoding").and_then(Coding::of);
+                let coding = head.header("content-encoding").and_then(ContentDecoder::of);
                 self.is_zstd |= coding.is_some_and(|coding| coding.name() == "zstd");
             }
             EntryKind::Trailers(headers) => self.fields(headers),
@@ -144,7 +144,7 @@ impl Exchange {
 
     /// Takes the whole body away if it holds a secret once it is undone.
     fn withhold_zstd(&self, entries: &mut [Entry]) {
-        let Some(mut coding) = Coding::of("zstd") else { return };
+        let Some(mut coding) = ContentDecoder::of("zstd") else { return };
         let mut decoded = Vec::new();
         for i in &self.reads[0] {
             if let Some(EntryKind::Body { bytes, .. }) = entries.get(*i).map(|entry| &entry.kind) {

@@ -131,7 +131,7 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
     if args.pop_front().is_none_or(|w| w != "curl" && !w.ends_with("/curl") && w != "curl.exe") {
         return Err(CurlError::NotCurl);
     }
-    let mut reading = Reading { has_variables: words.has_variables, ..Reading::default() };
+    let mut reading = CurlReading { has_variables: words.has_variables, ..CurlReading::default() };
     while let Some(arg) = args.pop_front() {
         let (name, mut attached, others) = split(&arg);
         if let Some(others) = others {
@@ -150,11 +150,11 @@ pub fn parse(command: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
 }
 
 /// Returns an option's value.
-type Value<'a> = &'a mut dyn FnMut() -> Result<String, CurlError>;
+type OptionValue<'a> = &'a mut dyn FnMut() -> Result<String, CurlError>;
 
 /// A command line while it is read.
 #[derive(Default)]
-struct Reading {
+struct CurlReading {
     curl: Curl,
     /// The words hold variables without a value.
     has_variables: bool,
@@ -164,9 +164,9 @@ struct Reading {
     signed: bool,
 }
 
-impl Reading {
+impl CurlReading {
     /// Takes in an option about the body or the headers; returns whether it was one.
-    fn send(&mut self, name: &str, value: Value<'_>) -> Result<bool, CurlError> {
+    fn send(&mut self, name: &str, value: OptionValue<'_>) -> Result<bool, CurlError> {
         let draft = &mut self.curl.draft;
         match name {
             "-H" | "--header" => {
@@ -206,7 +206,7 @@ impl Reading {
     }
 
     /// Takes in an option about where and how the request is sent; returns whether it was one.
-    fn travel(&mut self, name: &str, value: Value<'_>) -> Result<bool, CurlError> {
+    fn travel(&mut self, name: &str, value: OptionValue<'_>) -> Result<bool, CurlError> {
         match name {
             "-X" | "--request" => self.curl.draft.method = value()?,
             "-I" | "--head" => self.curl.draft.method = "HEAD".into(),
@@ -221,7 +221,7 @@ impl Reading {
     }
 
     /// Takes in the address, or an option that changes nothing that is sent.
-    fn other(&mut self, name: &str, arg: &str, value: Value<'_>) -> Result<(), CurlError> {
+    fn other(&mut self, name: &str, arg: &str, value: OptionValue<'_>) -> Result<(), CurlError> {
         let url = &mut self.curl.draft.url;
         let ignored = &mut self.curl.ignored;
         match name {

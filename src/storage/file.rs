@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::{by_hand, har};
-use crate::journal::file::Damage;
+use crate::journal::file::DamagedLine;
 use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Secrets, Span, file};
 use crate::rule::Code;
 use crate::transport::request::mask_header;
@@ -230,7 +230,7 @@ fn session(session: file::Session, hints: &BodyHints, whole: bool) -> Recording 
 }
 
 /// Says which lines of a session could not be read.
-fn damage(damaged: &[Damage]) -> String {
+fn damage(damaged: &[DamagedLine]) -> String {
     const SHOWN: usize = 10;
     let lines: Vec<_> = damaged.iter().take(SHOWN).map(|d| d.line.to_string()).collect();
     let more = match damaged.len().saturating_sub(SHOWN) {
@@ -243,9 +243,9 @@ fn damage(damaged: &[Damage]) -> String {
 }
 
 /// Notes the damage in the exchanges that it lies in.
-fn note_damage(entries: &mut Vec<Entry>, damaged: &[Damage]) {
+fn note_damage(entries: &mut Vec<Entry>, damaged: &[DamagedLine]) {
     // From the end, so that places before stay true; damage at one place is one note.
-    let places: Vec<&[Damage]> = damaged.chunk_by(|a, b| a.entries == b.entries).collect();
+    let places: Vec<&[DamagedLine]> = damaged.chunk_by(|a, b| a.entries == b.entries).collect();
     for lines in places.into_iter().rev() {
         let place = lines[0].entries.min(entries.len());
         let before = place.checked_sub(1).and_then(|i| entries.get(i));

@@ -21,35 +21,35 @@ use crate::transport::request::{mask_header, mask_recorded, model_of};
 
 #[derive(Deserialize)]
 struct Archive {
-    log: Log,
+    log: HarLog,
 }
 
 #[derive(Deserialize)]
-struct Log {
-    entries: Vec<Item>,
+struct HarLog {
+    entries: Vec<HarEntry>,
 }
 
 /// One entry of the archive. Fields that are not needed are not read.
 #[derive(Deserialize)]
-struct Item {
+struct HarEntry {
     #[serde(rename = "startedDateTime", default)]
     started: String,
-    request: Asked,
+    request: HarRequest,
     response: Answered,
     #[serde(rename = "_eventSourceMessages", default)]
-    messages: Vec<Message>,
+    messages: Vec<ChromeEvent>,
     #[serde(rename = "_sselens")]
-    own: Option<Own>,
+    own: Option<OwnMembers>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
+struct HarRequest {
     method: String,
     url: String,
     #[serde(default)]
-    headers: Vec<Pair>,
-    post_data: Option<Text>,
+    headers: Vec<NameValue>,
+    post_data: Option<PostData>,
 }
 
 #[derive(Deserialize)]
@@ -60,12 +60,12 @@ struct Answered {
     #[serde(default)]
     http_version: String,
     #[serde(default)]
-    headers: Vec<Pair>,
-    content: Option<Text>,
+    headers: Vec<NameValue>,
+    content: Option<PostData>,
 }
 
 #[derive(Deserialize)]
-struct Pair {
+struct NameValue {
     name: String,
     #[serde(default)]
     value: String,
@@ -73,7 +73,7 @@ struct Pair {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Text {
+struct PostData {
     #[serde(default)]
     mime_type: String,
     text: Option<String>,
@@ -83,7 +83,7 @@ struct Text {
 /// An event as Chrome writes it down.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Message {
+struct ChromeEvent {
     #[serde(default)]
     event_name: String,
     #[serde(default)]
@@ -94,7 +94,7 @@ struct Message {
 
 /// What this program writes beside the members that are everybody's.
 #[derive(Deserialize)]
-struct Own {
+struct OwnMembers {
     #[serde(default)]
     version: String,
     #[serde(default)]
@@ -196,7 +196,8 @@ pub(super) fn read(bytes: &[u8], hints: &BodyHints) -> Result<Recording, HarErro
         match item.own.as_ref().map(|own| restored(item, own)) {
             Some(Ok(mut entries)) => {
                 let own = item.own.as_ref();
-                let pick = |of: fn(&Own) -> &String| own.map(of).cloned().unwrap_or_default();
+                let pick =
+                    |of: fn(&OwnMembers) -> &String| own.map(of).cloned().unwrap_or_default();
                 if recording.created.is_empty() {
                     recording.created = pick(|o| &o.created);
                     recording.program = pick(|o| &o.version);
@@ -239,7 +240,7 @@ fn next(used: &BTreeSet<ExchangeId>) -> ExchangeId {
 
 /// Whether an entry is a call of a model, or could be one: a stream came back, or the request has
 /// the members of one.
-fn is_stream(item: &Item) -> bool {
+fn is_stream(item: &HarEntry) -> bool {
     let of_header =
         item.response.headers.iter().find(|p| p.name.eq_ignore_ascii_case("content-type"));
     let of_content = item.response.content.as_ref().map(|c| c.mime_type.as_str());
@@ -262,7 +263,7 @@ fn is_stream(item: &Item) -> bool {
 }
 
 /// The bytes of a content: text, or base64.
-fn bytes_of(content: &Text) -> Result<Option<Vec<u8>>, ContentError> {
+fn bytes_of(content: &PostData) -> Result<Option<Vec<u8>>, ContentError> {
     let Some(text) = &content.text else { return Ok(None) };
     match content.encoding.as_deref() {
         Some("base64") => {
@@ -275,7 +276,7 @@ fn bytes_of(content: &Text) -> Result<Option<Vec<u8>>, ContentError> {
 }
 
 /// The entries of one of our own: the bytes are put back to where they were taken from.
-fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, RestoreError> {
+fn restored(item: &HarEntry, own: &OwnMembers) -> Result<Vec<Entry>, RestoreError> {
     let content = item.response.content.as_ref().map(bytes_of).transpose()?.flatten();
     let content = content.unwrap_or_default();
     let asked = item.request.post_data.as_ref().and_then(|p| p.text.as_deref()).unwrap_or_default();
@@ -315,7 +316,7 @@ fn restored(item: &Item, own: &Own) -> Result<Vec<Entry>, RestoreError> {
 /// The entries of an exchange that another program wrote down.
 fn foreign(
     x: ExchangeId,
-    item: &Item,
+    item: &HarEntry,
     hints: &BodyHints,
     recording: &mut Recording,
 ) -> Result<(), HarError> {
@@ -374,7 +375,7 @@ fn foreign(
 }
 
 /// Header fields, names in lower case, without HTTP/2's own (`:authority`).
-fn headers(pairs: &[Pair]) -> Headers {
+fn headers(pairs: &[NameValue]) -> Headers {
     let plain = pairs.iter().filter(|p| !p.name.starts_with(':'));
     plain.map(|p| (p.name.to_ascii_lowercase(), p.value.clone())).collect()
 }
@@ -399,7 +400,7 @@ fn head(status: u16, of: &Answered, secrets: &Secrets) -> Head {
 }
 
 /// Events as a stream would have them.
-fn events(messages: &[Message]) -> Vec<u8> {
+fn events(messages: &[ChromeEvent]) -> Vec<u8> {
     let mut out = String::new();
     for m in messages {
         if !m.event_name.is_empty() && m.event_name != "message" {

@@ -16,7 +16,7 @@ pub(super) fn is_httpie(word: &str) -> bool {
 
 /// A command line while it is read.
 #[derive(Default)]
-struct Reading {
+struct HttpieReading {
     curl: Curl,
     /// The words that are no options.
     plain: Vec<String>,
@@ -33,14 +33,14 @@ struct Reading {
 pub(super) fn parse(words: Words) -> Result<Curl, CurlError> {
     let mut args = words.words.into_iter();
     let https = args.next().is_some_and(|name| name == "https" || name == "xhs");
-    let mut reading = Reading::default();
+    let mut reading = HttpieReading::default();
     while let Some(arg) = args.next() {
         reading.take(&arg, &mut || args.next().ok_or_else(|| CurlError::NoValue(arg.clone())))?;
     }
     reading.finish(https, words.has_variables)
 }
 
-impl Reading {
+impl HttpieReading {
     fn take(
         &mut self,
         arg: &str,

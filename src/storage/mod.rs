@@ -12,5 +12,5 @@ mod shell;
 mod target;
 
 pub use har::{ContentError, HarError};
-pub use recorder::{Autosave, Recorder};
+pub use recorder::{AutosaveFolder, Recorder};
 pub use target::{aside, is_live};

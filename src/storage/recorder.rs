@@ -19,7 +19,7 @@ const BATCH: usize = 1024;
 
 /// Where a session is kept without being asked for.
 #[derive(Debug, Clone)]
-pub struct Autosave {
+pub struct AutosaveFolder {
     /// The folder; it is made when the first entry comes.
     pub folder: PathBuf,
     /// How many files are kept in it.
@@ -57,7 +57,7 @@ impl Recorder {
     /// When the thread cannot be made.
     pub fn start(
         created: String,
-        autosave: Option<Autosave>,
+        autosave: Option<AutosaveFolder>,
         trouble: impl Fn(String) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let (orders, queue) = channel();
@@ -155,7 +155,7 @@ impl Recorder {
 /// What the recorder's thread works with.
 struct Worker {
     created: String,
-    autosave: Option<Autosave>,
+    autosave: Option<AutosaveFolder>,
     trouble: Trouble,
     /// The entries of an opened session.
     before: Arc<Vec<Entry>>,
@@ -309,7 +309,7 @@ impl Worker {
     }
 }
 
-impl Autosave {
+impl AutosaveFolder {
     /// Makes the folder and room in it, and gives the new file's path.
     fn prepare(&self, created: &str) -> std::io::Result<PathBuf> {
         std::fs::create_dir_all(&self.folder)?;

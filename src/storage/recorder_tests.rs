@@ -52,7 +52,7 @@ fn an_earlier_session_is_kept_and_a_live_one_is_left_alone() {
 fn a_deleted_autosave_is_still_saved_whole() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("sessions");
-    let autosave = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+    let autosave = AutosaveFolder { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
     for autosave in [Some(autosave), None] {
         let deletes = autosave.is_some();
         let recorder = Recorder::start("t".into(), autosave, |_| {}).unwrap();
@@ -82,7 +82,7 @@ fn after_a_file_failed_everything_is_saved_elsewhere() {
     for autosave in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("sessions");
-        let own = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+        let own = AutosaveFolder { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
         let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
         let log = Arc::clone(&reports);
         let trouble = move |text| log.lock().unwrap().push(text);
@@ -156,7 +156,8 @@ fn autosave_begins_with_the_first_entry_and_keeps_a_bound() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("sessions");
     for round in 0..5 {
-        let autosave = Autosave { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+        let autosave =
+            AutosaveFolder { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
         let recorder =
             Recorder::start(format!("2026-01-0{round}"), Some(autosave), |_| {}).unwrap();
         assert_eq!(folder.exists(), round > 0);
@@ -199,7 +200,7 @@ fn a_session_that_is_recorded_is_not_removed_to_make_room() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("sessions");
     let start = |created: &str| {
-        let autosave = Autosave { folder: folder.clone(), keep_files: 1, keep_bytes: 1 };
+        let autosave = AutosaveFolder { folder: folder.clone(), keep_files: 1, keep_bytes: 1 };
         Recorder::start(created.into(), Some(autosave), |_| {}).unwrap()
     };
     let living = start("2026-01-01");

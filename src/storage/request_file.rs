@@ -59,7 +59,7 @@ pub enum RequestFileError {
 /// The file as it is written.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct RequestFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     about: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,7 +146,7 @@ pub fn read(path: &Path, environment: Option<&str>) -> Result<Draft, RequestFile
     })
 }
 
-fn parse(path: &Path, text: &str) -> Result<File, RequestFileError> {
+fn parse(path: &Path, text: &str) -> Result<RequestFile, RequestFileError> {
     if is_json(path) {
         return serde_json::from_str(text).map_err(|e| {
             let place = format!("{}:{}:{}", path.display(), e.line(), e.column());
@@ -255,7 +255,7 @@ pub fn write(path: &Path, draft: &Draft, key: Option<(&str, String)>) -> Written
     };
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let variables = draft.variables.as_deref().cloned().unwrap_or_default();
-    let file = File {
+    let file = RequestFile {
         provider: some(&draft.provider).filter(|_| draft.url.is_none()),
         url: draft.url.as_ref().map(|_| own(&masked.url)),
         dialect: draft.dialect.clone(),
@@ -269,7 +269,7 @@ pub fn write(path: &Path, draft: &Draft, key: Option<(&str, String)>) -> Written
             .into_iter()
             .map(|(name, values)| (name, without_secrets(values)))
             .collect(),
-        ..File::default()
+        ..RequestFile::default()
     };
     let text = match is_json(path) {
         true => serde_json::to_string_pretty(&file).unwrap_or_default() + "\n",

@@ -214,7 +214,7 @@ fn is_for_cmd(command: &str) -> bool {
 
 /// A character after cmd.exe has read it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Read {
+struct CmdChar {
     c: char,
     /// A caret stood before it.
     escaped: bool,
@@ -262,7 +262,7 @@ fn of_cmd(command: &str, variable: Lookup<'_>) -> Vec<String> {
 
 /// Takes cmd.exe's carets out: one before a line end continues the line, one before two of them is a
 /// line feed, and one before anything else takes its meaning away.
-fn without_carets(command: &str) -> Vec<Read> {
+fn without_carets(command: &str) -> Vec<CmdChar> {
     let mut out = Vec::new();
     let mut chars = command.chars().filter(|c| *c != '\r').peekable();
     let mut quoted = false;
@@ -270,14 +270,14 @@ fn without_carets(command: &str) -> Vec<Read> {
         match c {
             '^' if !quoted => match chars.next() {
                 Some('\n') => {
-                    out.extend(chars.next_if_eq(&'\n').map(|c| Read { c, escaped: true }))
+                    out.extend(chars.next_if_eq(&'\n').map(|c| CmdChar { c, escaped: true }))
                 }
-                Some(c) => out.push(Read { c, escaped: true }),
+                Some(c) => out.push(CmdChar { c, escaped: true }),
                 None => {}
             },
             c => {
                 quoted ^= c == '"';
-                out.push(Read { c, escaped: false });
+                out.push(CmdChar { c, escaped: false });
             }
         }
     }
@@ -285,10 +285,10 @@ fn without_carets(command: &str) -> Vec<Read> {
 }
 
 /// Puts the values of `%NAME%` in.
-fn with_values(read: &[Read], variable: Lookup<'_>) -> Vec<char> {
+fn with_values(read: &[CmdChar], variable: Lookup<'_>) -> Vec<char> {
     let mut out = String::new();
     let mut at = 0;
-    while let Some(Read { c, escaped }) = read.get(at).copied() {
+    while let Some(CmdChar { c, escaped }) = read.get(at).copied() {
         at += 1;
         let rest = &read[at..];
         let len = rest.iter().take_while(|r| r.c.is_ascii_alphanumeric() || r.c == '_').count();

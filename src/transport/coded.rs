@@ -1,11 +1,11 @@
 //! Secrets inside of a compressed answer: the bytes on the wire do not show them.
 
-use crate::inspect::Coding;
+use crate::inspect::ContentDecoder;
 use crate::journal::{Head, RUN, Secrets};
 
 /// Undoes a body's content coding beside the recording, only to see whether a secret is in it.
 pub(crate) struct Coded {
-    coding: Coding,
+    coding: ContentDecoder,
     secrets: Secrets,
     /// What was decoded last: a run can begin in it.
     tail: Vec<u8>,
@@ -17,7 +17,7 @@ impl Coded {
     /// Of a body that is coded, where there is a secret to be found.
     pub(crate) fn of(head: &Head, secrets: &Secrets) -> Option<Self> {
         // zstd is decoded when it is over, and it is too late then.
-        let coding = head.header("content-encoding").and_then(Coding::of);
+        let coding = head.header("content-encoding").and_then(ContentDecoder::of);
         let coding = coding.filter(|c| c.name() != "zstd")?;
         let secrets = (!secrets.is_empty()).then(|| secrets.clone())?;
         Some(Self { coding, secrets, tail: Vec::new(), found: false, reported: false })
@@ -82,7 +82,7 @@ mod tests {
         let kept = keep(wire.len());
         assert!((1..wire.len()).all(|size| keep(size) == kept));
         let mut decoded = Vec::new();
-        Coding::of("gzip").unwrap().feed(&wire[..kept], &mut decoded).unwrap();
+        ContentDecoder::of("gzip").unwrap().feed(&wire[..kept], &mut decoded).unwrap();
         assert!(secrets.find(&decoded).is_empty());
         let decoded = String::from_utf8(decoded).unwrap();
         assert!(decoded.contains("before it  sk-a"), "{decoded}");

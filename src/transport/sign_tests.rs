@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::request::{Transport, resolve};
 use super::*;
-use crate::config::{Config, Environment, Sources};
+use crate::config::{Config, ConfigSources, Environment};
 use crate::transport::Draft;
 
 const KEYS: [(&str, &str); 3] = [
@@ -22,7 +22,7 @@ fn signed_draft(more: &[(&str, &str)], draft: Draft) -> Outgoing {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = Some(file.path().to_owned());
     let environment = Environment::of(&[&KEYS, more].concat());
-    let sources = Sources { config: path.clone(), env_file: path, environment };
+    let sources = ConfigSources { config: path.clone(), env_file: path, environment };
     let config = Config::load(sources).unwrap();
     let draft = Draft {
         provider: "bedrock".into(),

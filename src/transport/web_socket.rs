@@ -319,7 +319,7 @@ fn masked(bytes: Bytes, from: u64, spans: &[(PayloadPart, u64)]) -> (Bytes, Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspect::{Inspection, Options};
+    use crate::inspect::{InspectOptions, Inspection};
     use crate::journal::{Entry, EntryKind};
 
     const KEY: [u8; 4] = [7, 77, 177, 200];
@@ -349,7 +349,7 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.add("sk-abcdefghij0123456789");
         let mut web_socket = WebSocketMasker::of(&head(extensions)).unwrap();
-        let mut inspection = Inspection::new(std::sync::Arc::new(Options::default()));
+        let mut inspection = Inspection::new(std::sync::Arc::new(InspectOptions::default()));
         let mut kept = Vec::new();
         let mut push = |kind| inspection.push(&Entry { exchange: 0, at: Some(1), kind });
         push(EntryKind::Request(Box::default()));

@@ -22,7 +22,7 @@ pub fn by_environment(colors: &str) -> Option<bool> {
 
 /// Picks the answer out of the keys: to the reader of keys it is Alt and `]`, letters, and an end.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct BackgroundAnswer {
     /// What may be one, so far.
     held: Vec<Event>,
     text: String,
@@ -31,7 +31,7 @@ pub(super) struct Answer {
 /// A longer answer is none.
 const LONGEST: usize = 40;
 
-impl Answer {
+impl BackgroundAnswer {
     /// Takes an event; returns those that are none of the answer's, and whether the background is light
     /// once that is known.
     pub(super) fn take(&mut self, event: Event) -> (Vec<Event>, Option<bool>) {
@@ -109,7 +109,7 @@ mod tests {
 
     #[track_caller]
     fn taken(text: &str, light: Option<bool>, passes: &str) {
-        let mut answer = Answer::default();
+        let mut answer = BackgroundAnswer::default();
         let (mut passed, mut found) = (Vec::new(), None);
         for key in keys(text) {
             let (events, light) = answer.take(key);

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use super::model::{Model, Subject};
+use super::model::{Model, ReportSubject};
 use super::pane::{self, frames::severity_sign};
 use super::screen::{Confirm, Reading, RepetitionScreen, history, pickers};
 use super::theme::Role;
@@ -60,7 +60,7 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
             model.notify("Nothing to report yet: send a request or open a recording");
         }
         Action::ExportMarkdown => {
-            pickers::report(model, Subject::Session, "Write a bug report (Markdown) to");
+            pickers::report(model, ReportSubject::Session, "Write a bug report (Markdown) to");
         }
         Action::OpenFile => pickers::open(model),
         Action::PickProvider => pickers::provider(model),

@@ -41,7 +41,7 @@ use crate::config::Notify;
 use crate::config::keys::Preset;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
-use crate::inspect::{Inspection, Options};
+use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{ExchangeId, Request};
 use crate::storage::curl::CurlError;
 
@@ -101,15 +101,15 @@ pub type ParseCurl = Arc<dyn Fn(&str) -> Result<Draft, CurlError> + Send + Sync>
 /// Writes a request as a curl command line.
 pub type ToCurl = Arc<dyn Fn(&Request) -> String + Send + Sync>;
 /// Writes a bug report in Markdown.
-pub type ToMarkdown = Arc<dyn Fn(Report<'_>) -> String + Send + Sync>;
+pub type ToMarkdown = Arc<dyn Fn(BugReport<'_>) -> String + Send + Sync>;
 /// The variables that a request uses, and where their values are from.
 pub type FindVariables = Arc<dyn Fn(&Draft) -> Vec<VariableState> + Send + Sync>;
 /// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
-pub type Body = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
+pub type PromptBody = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
 
 /// What a bug report is about.
 #[derive(Debug, Clone, Copy)]
-pub enum Report<'a> {
+pub enum BugReport<'a> {
     /// Exchanges of a session.
     Exchanges(&'a [(ExchangeId, &'a Inspection)]),
     /// A and B, as they were compared.
@@ -132,18 +132,18 @@ pub enum Report<'a> {
     },
 }
 
-impl Report<'_> {
+impl BugReport<'_> {
     /// Writes it. `key` gives the variable that holds the key of a provider, by its name.
     pub fn markdown(self, key: crate::report::KeyVariable<'_>) -> String {
-        use crate::report::{Origin, markdown, markdown_compared, markdown_repeated};
-        let (origin, mut page) = (Origin::default(), Vec::new());
+        use crate::report::{RecordingOrigin, markdown, markdown_compared, markdown_repeated};
+        let (origin, mut page) = (RecordingOrigin::default(), Vec::new());
         // Writing to memory does not fail.
         let _ = match self {
-            Report::Exchanges(all) => markdown(all, &origin, key, &mut page),
-            Report::Compared { sides, found, requests } => {
+            BugReport::Exchanges(all) => markdown(all, &origin, key, &mut page),
+            BugReport::Compared { sides, found, requests } => {
                 markdown_compared(sides, (found, requests), &origin, key, &mut page)
             }
-            Report::Repeated { tally, asked, examples } => {
+            BugReport::Repeated { tally, asked, examples } => {
                 markdown_repeated((tally, asked), examples, &origin, key, &mut page)
             }
         };
@@ -161,7 +161,7 @@ pub struct Tools {
     /// Writes a bug report.
     pub to_markdown: ToMarkdown,
     /// Makes the body of a new request.
-    pub body: Body,
+    pub body: PromptBody,
     /// Finds the variables of a request.
     pub variables: FindVariables,
 }
@@ -182,7 +182,7 @@ pub struct Reloaded {
     /// How the user is notified of what happened in the background.
     pub notify: Notify,
     /// Thresholds and severities, for exchanges that begin from now on.
-    pub options: Arc<Options>,
+    pub options: Arc<InspectOptions>,
     /// Key bindings.
     pub keys: Keymap,
     /// Whose keys they are like.
@@ -211,7 +211,7 @@ pub struct Startup {
     /// A recording that is opened while the screen is there already.
     pub open: Option<PathBuf>,
     /// Thresholds and severities.
-    pub options: Arc<Options>,
+    pub options: Arc<InspectOptions>,
     /// Key bindings.
     pub keys: Keymap,
     /// Whose keys they are like, and how the body is typed.

@@ -367,7 +367,7 @@ pub fn input(
     let keys = Arc::clone(&tty.keys);
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let (answer, mut answered) = tokio::sync::mpsc::unbounded_channel();
-    let mut background = background::Answer::default();
+    let mut background = background::BackgroundAnswer::default();
     let read = move || {
         loop {
             keys.wait();

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::compare::{self, Computed, Key};
-use super::model::{Refold, Returned, Task};
-use crate::inspect::{Inspection, Options};
+use super::compare::{self, ComparisonKey, Computed};
+use super::model::{Refold, Task, TaskResult};
+use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{Entry, ExchangeId};
 
 /// Starts a thread for background work. Where the system knows how, it has a lower
@@ -35,7 +35,7 @@ pub struct Work(pub(super) Job);
 #[derive(Debug)]
 pub(super) enum Job {
     /// Compare two exchanges.
-    Compare(Box<compare::Job>),
+    Compare(Box<compare::ComparisonJob>),
     /// Fold an exchange that is over.
     Fold(Fold),
     /// Fold a part of a recording that plays.
@@ -53,7 +53,7 @@ pub(super) struct Fold {
     pub hops: Vec<ExchangeId>,
     /// The entries of the exchange that has the answer.
     pub entries: Vec<Entry>,
-    pub options: Arc<Options>,
+    pub options: Arc<InspectOptions>,
 }
 
 /// A report about work.
@@ -63,15 +63,15 @@ pub struct Worked(pub(super) Report);
 #[derive(Debug)]
 pub(super) enum Report {
     /// So many thousandths of a comparison are computed.
-    Comparing(Key, u16),
+    Comparing(ComparisonKey, u16),
     /// A comparison is computed; `None` when it was stopped.
-    Compared(Key, Option<Box<Computed>>),
+    Compared(ComparisonKey, Option<Box<Computed>>),
     /// An exchange is folded; its entries are gone.
     Folded(Fold, Box<Inspection>),
     /// A part of a recording is folded.
     Refolded(Box<Refold>, Box<Inspection>),
     /// An exchange was taken further by this task.
-    Exchange(u64, Returned),
+    Exchange(u64, TaskResult),
 }
 
 impl Work {

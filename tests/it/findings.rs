@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sselens::inspect::{Finding, Inspection, Options};
+use sselens::inspect::{Finding, InspectOptions, Inspection};
 use sselens::journal::{Entry, file};
 use sselens::rule::{Code, Phase, Severity};
 
@@ -17,10 +17,10 @@ use crate::support::corpus::{Case, cases};
 const WITHOUT_CASE: &[(&str, &str)] = &[("limit-frame", "needs a frame of 256 MiB")];
 
 pub(crate) fn inspect(entries: &[Entry]) -> Inspection {
-    inspect_with(Arc::new(Options::default()), entries)
+    inspect_with(Arc::new(InspectOptions::default()), entries)
 }
 
-pub(crate) fn inspect_with(options: Arc<Options>, entries: &[Entry]) -> Inspection {
+pub(crate) fn inspect_with(options: Arc<InspectOptions>, entries: &[Entry]) -> Inspection {
     let mut inspection = Inspection::new(options);
     for entry in entries {
         inspection.push(entry);

@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use sselens::dialect::DIALECTS;
 use sselens::inspect::compare::{Expect, compare};
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{InspectOptions, Inspection};
 use sselens::journal::{EndCause, Entry, EntryKind};
 
 use crate::needs::{Needs, recordings};
@@ -180,7 +180,7 @@ fn inspect_reads(
     content_type: Option<&str>,
     dialect: &str,
 ) -> Inspection {
-    let mut inspection = Inspection::new(Arc::new(Options::default()));
+    let mut inspection = Inspection::new(Arc::new(InspectOptions::default()));
     let bare = EntryKind::Bare {
         status: Some(200),
         content_type: content_type.map(str::to_owned),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sselens::inspect::compare::{Expect, compare};
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{InspectOptions, Inspection};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 
 /// One of the two exchanges.
@@ -38,7 +38,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// The codes of the differences, gravest first, and how the verdict begins.
-    pub(crate) fn verdicts(&self, options: Arc<Options>) -> (Vec<&'static str>, String) {
+    pub(crate) fn verdicts(&self, options: Arc<InspectOptions>) -> (Vec<&'static str>, String) {
         let (a, b) = (self.a.inspect(&options), self.b.inspect(&options));
         let found = compare(&a, &b, Expect::Same);
         let codes = found.differences.iter().map(|d| d.code.name()).collect();
@@ -52,7 +52,7 @@ impl Pair {
 }
 
 impl Call {
-    fn inspect(&self, options: &Arc<Options>) -> Inspection {
+    fn inspect(&self, options: &Arc<InspectOptions>) -> Inspection {
         let mut inspection = Inspection::new(options.clone());
         let mut push = |ms: u64, kind| {
             inspection.push(&Entry { exchange: 0, at: Some((self.sent_at + ms) * 1000), kind });

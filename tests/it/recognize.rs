@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Deserialize;
 use sselens::dialect::{self, Confidence, DIALECTS};
-use sselens::inspect::{Inspection, Options, Severity};
+use sselens::inspect::{InspectOptions, Inspection, Severity};
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::rule::Code;
 
@@ -19,7 +19,7 @@ fn push(i: &mut Inspection, what: EntryKind) {
 
 /// A bare body, read as `dialect`.
 fn read(body: &[u8], dialect: &str) -> Inspection {
-    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut i = Inspection::new(Arc::new(InspectOptions::default()));
     let bare = EntryKind::Bare {
         status: None,
         content_type: None,
@@ -166,7 +166,7 @@ fn a_wrong_setting_is_named_with_small_bodies_too() {
 
 #[test]
 fn the_provider_is_named_whose_setting_is_wrong() {
-    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut i = Inspection::new(Arc::new(InspectOptions::default()));
     let request =
         Request { provider: "mine".into(), dialect: "anthropic".into(), ..Request::default() };
     push(&mut i, EntryKind::Request(Box::new(request)));
@@ -299,7 +299,7 @@ fn what_is_normal_is_mild_and_says_where() {
 #[test]
 fn the_address_comes_first_then_a_header_then_the_name_then_the_bytes() {
     let reported = |url: &str, header: Option<&str>, provider: &str| {
-        let mut i = Inspection::new(Arc::new(Options::default()));
+        let mut i = Inspection::new(Arc::new(InspectOptions::default()));
         let request = Request {
             provider: provider.into(),
             dialect: "openai-chat".into(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sselens::inspect::Options;
+use sselens::inspect::InspectOptions;
 use sselens::journal::Entry;
 use sselens::rule::{Code, Party, Rules, Severity, Subject};
 
@@ -156,8 +156,8 @@ fn mutants(pages: &Pages) -> Vec<Mutant> {
     all
 }
 
-fn by(rules: &Rules) -> Arc<Options> {
-    Arc::new(Options { rules: rules.clone(), ..Options::default() })
+fn by(rules: &Rules) -> Arc<InspectOptions> {
+    Arc::new(InspectOptions { rules: rules.clone(), ..InspectOptions::default() })
 }
 
 /// An exchange of the corpus, and the codes that are found in it.
@@ -187,7 +187,8 @@ impl Known {
     fn blames(&self, rules: &Rules, party: &str) -> bool {
         let code: Code = self.case.code().parse().unwrap();
         let severities = [(code, Some(Severity::Fatal))].into();
-        let options = Options { rules: rules.clone(), severities, ..Options::default() };
+        let options =
+            InspectOptions { rules: rules.clone(), severities, ..InspectOptions::default() };
         let inspection = inspect_with(Arc::new(options), &self.entries);
         inspection.blame().is_some_and(|blame| blame.party.name() == party)
     }

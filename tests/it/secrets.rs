@@ -501,7 +501,7 @@ fn no_coded_body_of_a_session_by_another_hand_holds_a_secret() {
     let undone = |bytes: &[u8]| {
         let mut all = vec![bytes.to_vec()];
         for coding in ["gzip", "deflate", "zstd"] {
-            let mut coding = sselens::inspect::Coding::of(coding).unwrap();
+            let mut coding = sselens::inspect::ContentDecoder::of(coding).unwrap();
             let mut out = Vec::new();
             let _ = coding.feed(bytes, &mut out).and_then(|()| coding.finish(&mut out));
             all.push(out);

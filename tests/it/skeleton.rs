@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{InspectOptions, Inspection};
 use sselens::journal::Entry;
 
 use crate::streams::{everything, mutate, repeated};
 use crate::support::corpus::{Case, case, cases};
 
 fn inspect(entries: &[Entry], in_full: bool) -> Inspection {
-    let mut inspection = Inspection::new(Arc::new(Options { in_full, ..Options::default() }));
+    let mut inspection =
+        Inspection::new(Arc::new(InspectOptions { in_full, ..InspectOptions::default() }));
     entries.iter().for_each(|entry| inspection.push(entry));
     inspection
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sselens::action::{Done, Effect, Keymap};
-use sselens::config::{Config, Sources};
+use sselens::config::{Config, ConfigSources};
 use sselens::journal::{Entry, EntryKind, Head, Request, file};
 use sselens::transport::{Clock, Draft};
 use sselens::tui::{EffectRunner, Run, Startup, Tools, run};
@@ -322,7 +322,7 @@ fn panics_in_the_loop() {
             panic!("a deed went wrong");
         }
     }
-    let config = Config::load(Sources::default()).unwrap();
+    let config = Config::load(ConfigSources::default()).unwrap();
     let startup = Startup {
         keeps_drafts: false,
         providers: Vec::new(),

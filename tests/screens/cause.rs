@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use sselens::config::{Config, Environment, Sources};
+use sselens::config::{Config, ConfigSources, Environment};
 use sselens::journal::{Entry, EntryKind};
 use sselens::lab;
 use sselens::transport::request::{Transport, compose, resolve};
@@ -46,7 +46,7 @@ static LAB: LazyLock<lab::RunningLab> =
 /// What arrives where the lab is asked to play a scenario.
 fn played_by_lab(scenario: &str, dialect: &str) -> Vec<Entry> {
     let environment = Environment::of(&[("SSELENS_CONFIG", "")]);
-    let config = Config::load(Sources { environment, ..Sources::default() }).unwrap();
+    let config = Config::load(ConfigSources { environment, ..ConfigSources::default() }).unwrap();
     let draft = Draft {
         provider: "lab".into(),
         model: format!("lab/{scenario}"),

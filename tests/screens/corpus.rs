@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use sselens::inspect::{Inspection, Options};
+use sselens::inspect::{InspectOptions, Inspection};
 use sselens::storage::file::{BodyHints, open};
 use sselens::text::is_hazard;
 use sselens::tui::{App, Event};
@@ -40,7 +40,7 @@ fn every_frame_of_every_recording_is_shown_without_harm() {
 fn walk(path: &Path, name: &str) {
     let parts = BodyHints::default();
     let entries = open(path, &parts).unwrap().entries;
-    let mut now = Inspection::new(std::sync::Arc::new(Options::default()));
+    let mut now = Inspection::new(std::sync::Arc::new(InspectOptions::default()));
     entries.iter().for_each(|e| now.push(e));
     let body = std::fs::read(path).unwrap();
     assert_eq!(now.body(), body, "{name}");

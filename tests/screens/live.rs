@@ -11,7 +11,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::{Effect, Opened};
 use sselens::config::Notify;
-use sselens::inspect::Options;
+use sselens::inspect::InspectOptions;
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::{Clock, News};
 use sselens::tui::{self, App, Ended, Run, Signal, Startup};
@@ -296,7 +296,7 @@ fn the_end_of_a_long_stream_and_a_stall_are_told_outside_of_the_screen() {
     assert!(notified(bell(500_000), whole()).is_empty(), "it was short");
     assert!(notified(Notify::default(), whole()).is_empty(), "nobody asked");
     // A stall is reported once, while it lasts.
-    let options = Options { stall: 0, ..Options::default() };
+    let options = InspectOptions { stall: 0, ..InspectOptions::default() };
     let mut stalls = Startup { notify: bell(0), options: Arc::new(options), ..startup() };
     stalls.session = None;
     let mut app = App::new(stalls);

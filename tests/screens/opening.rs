@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sselens::action::{Done, Effect, Opened};
-use sselens::inspect::{Options, Simulate};
+use sselens::inspect::{InspectOptions, Simulate};
 use sselens::journal::{Entry, EntryKind};
 use sselens::transport::News;
 use sselens::tui::{App, Event, Startup};
@@ -100,7 +100,7 @@ fn what_is_not_opened_to_its_end_is_not_shown_any_more() {
 #[test]
 fn the_end_of_a_long_stream_is_judged_aside_and_what_comes_after_it_waits() {
     let simulate = Some(Simulate(sselens::client_sim::views));
-    let options = Arc::new(Options { simulate, ..Options::default() });
+    let options = Arc::new(InspectOptions { simulate, ..InspectOptions::default() });
     let mut app = App::new(Startup { options, ..startup() });
     app.resize(SIZE.0, SIZE.1);
     let text = "x".repeat(1000);

@@ -18,7 +18,7 @@ use sselens::action::{
 };
 use sselens::config::keys::Preset;
 use sselens::config::{Environment, Notify};
-use sselens::inspect::Options;
+use sselens::inspect::InspectOptions;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::transport::{Clock, Draft, News};
 use sselens::tui::{
@@ -177,7 +177,7 @@ pub(crate) fn startup() -> Startup {
         draft: Draft { provider: "lab".into(), ..Draft::default() },
         session: None,
         open: None,
-        options: Arc::new(Options::default()),
+        options: Arc::new(InspectOptions::default()),
         keys: Keymap::built_in(&sselens::tui::pane_contexts()),
         keymap: Preset::Default,
         looks: Looks::built_in("dark"),

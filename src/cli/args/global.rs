@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::exit::{Failure, alarm};
-use crate::config::{Config, Environment, Sources};
+use crate::config::{Config, ConfigSources, Environment};
 use crate::report::Palette;
 
 /// Options of every command.
@@ -63,7 +63,7 @@ impl Global {
 
     /// Reads the configuration, and notes on standard error where keys came from.
     pub(in crate::cli) fn load(&self) -> Result<Config, Failure> {
-        let sources = Sources {
+        let sources = ConfigSources {
             config: self.config.clone(),
             env_file: self.env_file.clone(),
             environment: Environment::of_process(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::super::args::{Global, LabFlags, RequestArgs, TapArgs as Args, UiArgs};
-use super::super::child::{Child, Output, Running};
+use super::super::child::{Child, Output, RunningProgram};
 use super::super::exit::{Exit, Failure};
 use super::super::ui;
 use super::setup::Setup;
@@ -16,7 +16,7 @@ use crate::text;
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let config = Global { quiet: true, ..global.clone() }.load()?;
     let setup = Setup::new(args, &config)?;
-    let program = Arc::new(Mutex::new(None::<Program>));
+    let program = Arc::new(Mutex::new(None::<BackgroundProgram>));
     let (command, started) = (args.command.clone(), Arc::clone(&program));
     let start = move |feed: ui::Feed| {
         let taps = setup.start(&feed.numbers, |_, options| {
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         let mut about = taps.about.join(" · ");
         if let Some(name) = command.first() {
             let (more, environment) = setup.environment(&name.to_string_lossy(), &taps.url);
-            let program = Program::start(&command, &more, &environment, feed.notify)?;
+            let program = BackgroundProgram::start(&command, &more, &environment, feed.notify)?;
             about = format!("output in {} · {about}", program.output.display());
             if let Ok(mut started) = started.lock() {
                 *started = Some(program);
@@ -57,12 +57,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// A program that runs while the screen has the terminal.
-struct Program {
-    running: Running,
+struct BackgroundProgram {
+    running: RunningProgram,
     output: PathBuf,
 }
 
-impl Program {
+impl BackgroundProgram {
     /// Starts it with its output in a file, and has its end said.
     fn start(
         command: &[std::ffi::OsString],

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::super::args::{FailOn, Format, Global, OutputArgs, TapArgs as Args, TapFormat};
-use super::super::around::{Around, Pair};
+use super::super::around::{Around, GatewayPair};
 use super::super::exit::{Exit, Failure, alarm};
 use super::super::otlp::Exporter;
 use super::super::output::Printer;
@@ -29,7 +29,7 @@ const PAIRS: Duration = Duration::from_millis(100);
 const MOST_LINES: usize = 10_000;
 
 /// What the taps recorded so far, and where it goes.
-pub(super) struct Session<'a> {
+pub(super) struct TapSession<'a> {
     global: &'a Global,
     clock: Clock,
     recorder: Option<Recorder>,
@@ -50,7 +50,7 @@ pub(super) struct Session<'a> {
     fail_on: Option<FailOn>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> TapSession<'a> {
     pub(super) fn new(global: &'a Global, args: &Args, config: &Config) -> Result<Self, Failure> {
         let clock = Clock::start();
         let (trouble, troubles) = mpsc::unbounded_channel();
@@ -207,7 +207,7 @@ impl<'a> Session<'a> {
     }
 
     /// A call with what the gateway did for it.
-    fn pair(&mut self, pair: &Pair) -> Result<(), Failure> {
+    fn pair(&mut self, pair: &GatewayPair) -> Result<(), Failure> {
         self.worst = self.worst.max(pair.worst());
         if let Some(exporter) = &mut self.exporter {
             let tries: Vec<_> = pair.tries.iter().map(|(x, seen)| (*x, seen)).collect();

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::failure::{EffectError, SendError};
 use super::files;
-use super::loading::{Loader, Preload, Step};
+use super::loading::{Loader, LoadingStep, Preload};
 use super::next_number;
 use super::pipe::Pipe;
 use super::watch::Current;
@@ -47,7 +47,7 @@ fn aside(
 }
 
 /// Does what the screen asks for.
-pub(super) struct Runner {
+pub(super) struct UiRunner {
     config: Current,
     /// Has the configuration read again.
     pub(super) reload: Option<Sender<bool>>,
@@ -65,7 +65,7 @@ pub(super) struct Runner {
     pub(super) preload: Option<Preload>,
 }
 
-impl Runner {
+impl UiRunner {
     pub(super) fn new(
         config: Current,
         transport: Transport,
@@ -193,7 +193,7 @@ impl Runner {
         let forward = move || {
             while let Ok(step) = preload.steps.recv() {
                 let report = match step {
-                    Step::Failed(why) => {
+                    LoadingStep::Failed(why) => {
                         if let Ok(mut failed) = preload.failed.lock() {
                             *failed = Some(why);
                         }
@@ -220,7 +220,7 @@ impl Runner {
     }
 }
 
-impl EffectRunner for Runner {
+impl EffectRunner for UiRunner {
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>) {
         let attempt = attempt(&effect);
         let result = match effect {

@@ -13,10 +13,10 @@ use crate::transport::Draft;
 use crate::transport::request::key_in_words;
 
 /// A piece of work that may take its time.
-type Work = Box<dyn FnOnce() -> Result<Done, EffectError> + Send>;
+type FileWork = Box<dyn FnOnce() -> Result<Done, EffectError> + Send>;
 
 /// The work of an effect that is done with files alone; `None` for every other one.
-pub(super) fn work(effect: Effect, config: &Config) -> Option<Work> {
+pub(super) fn work(effect: Effect, config: &Config) -> Option<FileWork> {
     let options = Arc::new(config.options.clone());
     Some(match effect {
         Effect::CompareWith { draft, path } => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::action::{Attempt, Done, Opened};
-use crate::inspect::Options;
+use crate::inspect::InspectOptions;
 use crate::journal::Entry;
 use crate::storage::file::{self, BodyHints, OpenError};
 use crate::transport::Clock;
@@ -19,7 +19,7 @@ use crate::tui::aside;
 const AT_ONCE: Duration = Duration::from_millis(25);
 
 /// What becomes of reading a recording.
-pub(super) enum Step {
+pub(super) enum LoadingStep {
     /// The beginning of a long one, of which more is being read.
     Begun(Opened),
     /// So many thousandths of the work are done.
@@ -32,18 +32,18 @@ pub(super) enum Step {
     Failed(OpenError),
 }
 
-impl Step {
+impl LoadingStep {
     /// What the screen shows of it.
     pub(super) fn report(self, opened_as: fn(Box<Opened>) -> Done) -> Vec<Done> {
         match self {
-            Step::Begun(opened) => vec![Done::Begun(Box::new(opened))],
-            Step::At { name, permille } => vec![Done::Loading { name, permille }],
-            Step::Over { opened, warnings } => {
+            LoadingStep::Begun(opened) => vec![Done::Begun(Box::new(opened))],
+            LoadingStep::At { name, permille } => vec![Done::Loading { name, permille }],
+            LoadingStep::Over { opened, warnings } => {
                 let first = opened_as(Box::new(opened));
                 std::iter::once(first).chain(warnings.into_iter().map(Done::Notice)).collect()
             }
-            Step::Stopped => vec![Done::NotLoaded { ends: false }],
-            Step::Failed(why) => {
+            LoadingStep::Stopped => vec![Done::NotLoaded { ends: false }],
+            LoadingStep::Failed(why) => {
                 vec![Done::Failed { attempt: Attempt::Open, why: why.to_string() }]
             }
         }
@@ -54,20 +54,20 @@ impl Step {
 fn read(
     path: &Path,
     hints: &BodyHints,
-    options: &Arc<Options>,
+    options: &Arc<InspectOptions>,
     change: impl FnOnce(&mut Vec<Entry>),
     stop: &AtomicBool,
-    step: &mut dyn FnMut(Step),
+    step: &mut dyn FnMut(LoadingStep),
 ) {
     let name = path.display().to_string();
     let total = path.metadata().map_or(0, |m| m.len()).max(1);
     let mut last = u16::MAX;
     // The screen draws at most so often; more would only be queued.
-    let mut at = |permille: u64, step: &mut dyn FnMut(Step)| {
+    let mut at = |permille: u64, step: &mut dyn FnMut(LoadingStep)| {
         let permille = permille.min(1000) as u16;
         if permille / 5 != last / 5 {
             last = permille;
-            step(Step::At { name: name.clone(), permille });
+            step(LoadingStep::At { name: name.clone(), permille });
         }
         !stop.load(Ordering::Relaxed)
     };
@@ -75,8 +75,8 @@ fn read(
     let recording = file::open_watched(path, hints, &mut |read| at(read * 500 / total, step));
     let mut recording = match recording {
         Ok(recording) => recording,
-        Err(_) if stop.load(Ordering::Relaxed) => return step(Step::Stopped),
-        Err(why) => return step(Step::Failed(why)),
+        Err(_) if stop.load(Ordering::Relaxed) => return step(LoadingStep::Stopped),
+        Err(why) => return step(LoadingStep::Failed(why)),
     };
     change(&mut recording.entries);
     let all = recording.entries.len().max(1) as u64;
@@ -84,19 +84,19 @@ fn read(
     let name = path.display().to_string();
     let opened = Opened::watched(name, recording.entries, options, &mut progress);
     step(match opened {
-        Some(opened) => Step::Over { opened, warnings: recording.warnings },
-        None => Step::Stopped,
+        Some(opened) => LoadingStep::Over { opened, warnings: recording.warnings },
+        None => LoadingStep::Stopped,
     });
 }
 
 /// Reads one recording at a time for the screen.
 pub(super) struct Loader {
-    options: Arc<Options>,
+    options: Arc<InspectOptions>,
     stop: Arc<AtomicBool>,
 }
 
 impl Loader {
-    pub(super) fn new(options: Arc<Options>) -> Self {
+    pub(super) fn new(options: Arc<InspectOptions>) -> Self {
         Self { options, stop: Arc::default() }
     }
 
@@ -123,7 +123,7 @@ impl Loader {
         let (stop, options, done) =
             (Arc::clone(&self.stop), Arc::clone(&self.options), done.clone());
         let work = move || {
-            let mut step = |step: Step| {
+            let mut step = |step: LoadingStep| {
                 step.report(opened_as).into_iter().for_each(|d| drop(done.send(d)));
             };
             read(&path, &BodyHints::default(), &options, change, &stop, &mut step);
@@ -135,7 +135,7 @@ impl Loader {
 /// The recording that the program was started with, being read.
 pub(super) struct Preload {
     pub(super) path: PathBuf,
-    pub(super) steps: Receiver<Step>,
+    pub(super) steps: Receiver<LoadingStep>,
     stop: Arc<AtomicBool>,
     /// Why it cannot be read, for whoever ends the program.
     pub(super) failed: Arc<Mutex<Option<OpenError>>>,
@@ -153,7 +153,7 @@ impl Preload {
     pub(super) fn start(
         path: &Path,
         hints: BodyHints,
-        options: &Arc<Options>,
+        options: &Arc<InspectOptions>,
     ) -> std::io::Result<Self> {
         let (sender, steps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -163,7 +163,7 @@ impl Preload {
             let mut step = |step| drop(sender.send(step));
             if let Some(recording) = file::beginning(&own, &hints) {
                 let name = own.display().to_string();
-                step(Step::Begun(Opened::new(name, recording.entries, &options)));
+                step(LoadingStep::Begun(Opened::new(name, recording.entries, &options)));
             }
             read(&own, &hints, &options, |_| {}, &stopped, &mut step);
         };
@@ -181,10 +181,12 @@ impl Preload {
         loop {
             let left = AT_ONCE.saturating_sub(Duration::from_micros(clock.now()));
             match self.steps.recv_timeout(left) {
-                Ok(Step::Over { opened, warnings }) => return Ok(Begun::Opened(opened, warnings)),
-                Ok(Step::Failed(why)) => return Err(why),
-                Ok(Step::Begun(opened)) => beginning = Some(opened),
-                Ok(Step::At { .. } | Step::Stopped) => {}
+                Ok(LoadingStep::Over { opened, warnings }) => {
+                    return Ok(Begun::Opened(opened, warnings));
+                }
+                Ok(LoadingStep::Failed(why)) => return Err(why),
+                Ok(LoadingStep::Begun(opened)) => beginning = Some(opened),
+                Ok(LoadingStep::At { .. } | LoadingStep::Stopped) => {}
                 Err(_) => return Ok(Begun::Reading(self, beginning)),
             }
         }

@@ -2,7 +2,7 @@
 
 mod pairing;
 
-pub use pairing::{By, Decided, LATE, Pairing, Pairs};
+pub use pairing::{Decided, LATE, PairedBy, Pairing, Pairs};
 
 use serde_json::Value;
 

@@ -27,7 +27,7 @@ pub const LATE: Micros = 500_000;
 /// By what a pair was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum By {
+pub enum PairedBy {
     /// It was one of several calls that were open; nothing in them says which.
     #[strum(serialize = "time (several were open)")]
     OneOfOpen,
@@ -42,7 +42,7 @@ pub enum By {
     Id,
 }
 
-impl By {
+impl PairedBy {
     /// Its name in output.
     pub fn name(self) -> &'static str {
         self.into()
@@ -89,14 +89,14 @@ impl Fingerprint {
 
 /// A call of a client.
 #[derive(Debug)]
-struct Call {
+struct ClientCall {
     print: Fingerprint,
     began: Option<Micros>,
     ended: Option<Micros>,
     upstream: Vec<ExchangeId>,
 }
 
-impl Call {
+impl ClientCall {
     /// Whether it was under way then.
     fn is_open(&self, at: Option<Micros>) -> bool {
         let Some(at) = at else { return true };
@@ -118,14 +118,14 @@ pub struct Decided {
     /// The call upstream.
     pub upstream: ExchangeId,
     /// The client's call and by what that was found; `None` where no client asked for it (a look for models).
-    pub client: Option<(ExchangeId, By)>,
+    pub client: Option<(ExchangeId, PairedBy)>,
 }
 
 /// The calls of clients, and what they caused, out of the entries of both sides.
 #[derive(Debug, Default)]
 pub struct Pairing {
     /// Calls of clients that may still cause something.
-    calls: BTreeMap<ExchangeId, Call>,
+    calls: BTreeMap<ExchangeId, ClientCall>,
     /// In order of arrival. The sides report separately, so that a call upstream may be reported before
     /// the request that caused it.
     undecided: Vec<Undecided>,
@@ -145,7 +145,7 @@ impl Pairing {
                 match request.side {
                     Some(Side::Client) => {
                         let (print, upstream) = (print(), Vec::new());
-                        let call = Call { print, began: at, ended: None, upstream };
+                        let call = ClientCall { print, began: at, ended: None, upstream };
                         self.calls.insert(x, call);
                     }
                     Some(Side::Upstream) => {
@@ -197,7 +197,7 @@ impl Pairing {
 
     /// What was over long before causes nothing any more.
     fn forget(&mut self, until: Micros) {
-        let is_over = |c: &Call| c.ended.is_some_and(|e| e.saturating_add(LATE) < until);
+        let is_over = |c: &ClientCall| c.ended.is_some_and(|e| e.saturating_add(LATE) < until);
         let ends = &mut self.ends;
         self.calls.retain(|_, call| {
             let over = is_over(call);
@@ -211,26 +211,26 @@ impl Pairing {
     }
 
     /// Who caused a call upstream, and how that is known.
-    fn find(&self, u: &Undecided) -> Option<(ExchangeId, By)> {
+    fn find(&self, u: &Undecided) -> Option<(ExchangeId, PairedBy)> {
         let open: Vec<_> = self.calls.iter().filter(|(_, call)| call.is_open(u.began)).collect();
         let by = |print: &Fingerprint| {
             if print.ids.iter().any(|id| u.print.ids.contains(id)) {
-                By::Id
+                PairedBy::Id
             } else if u.print.prompt.is_some() && u.print.prompt == print.prompt {
-                By::Body
+                PairedBy::Body
             } else if open.len() == 1 {
-                By::Time
+                PairedBy::Time
             } else {
-                By::OneOfOpen
+                PairedBy::OneOfOpen
             }
         };
         let all: Vec<_> = open.iter().map(|(x, call)| (**x, *call, by(&call.print))).collect();
         let best = all.iter().map(|(.., by)| *by).max()?;
         let mut alike: Vec<_> = all.into_iter().filter(|(.., by)| *by == best).collect();
-        if alike.len() > 1 && best != By::Id {
+        if alike.len() > 1 && best != PairedBy::Id {
             // Of several with one prompt it is the one that has most else in common.
             let own = u.print.fields();
-            let common = |call: &Call| {
+            let common = |call: &ClientCall| {
                 call.print.fields().iter().filter(|field| own.contains(field)).count()
             };
             let counted: Vec<_> = alike.iter().map(|(_, call, _)| common(call)).collect();
@@ -240,7 +240,7 @@ impl Pairing {
         }
         let (x, ..) = alike.iter().min_by_key(|(x, call, _)| self.turn(*x, call, u.began))?;
         let by = match best {
-            By::Body if alike.len() > 1 => By::OneOfAlike,
+            PairedBy::Body if alike.len() > 1 => PairedBy::OneOfAlike,
             by => by,
         };
         Some((*x, by))
@@ -248,7 +248,7 @@ impl Pairing {
 
     /// Whose turn it is among calls that nothing tells apart: the first of those without a call
     /// upstream, then the one whose last call upstream has ended most recently, then the newest.
-    fn turn(&self, x: ExchangeId, call: &Call, at: Option<Micros>) -> (u8, u64) {
+    fn turn(&self, x: ExchangeId, call: &ClientCall, at: Option<Micros>) -> (u8, u64) {
         let Some(last) = call.upstream.last() else { return (0, u64::from(x)) };
         match (self.ends.get(last), at) {
             (Some(ended), Some(at)) if *ended <= at => (1, u64::MAX - ended),
@@ -261,7 +261,7 @@ impl Pairing {
 #[derive(Debug, Default)]
 pub struct Pairs {
     pairing: Pairing,
-    owners: BTreeMap<ExchangeId, (ExchangeId, By)>,
+    owners: BTreeMap<ExchangeId, (ExchangeId, PairedBy)>,
     upstream: BTreeMap<ExchangeId, Vec<ExchangeId>>,
 }
 
@@ -311,7 +311,7 @@ impl Pairs {
     }
 
     /// The client's call for which a call upstream was made, and by what that was found.
-    pub fn owner(&self, upstream: ExchangeId) -> Option<(ExchangeId, By)> {
+    pub fn owner(&self, upstream: ExchangeId) -> Option<(ExchangeId, PairedBy)> {
         self.owners.get(&upstream).copied()
     }
 

@@ -27,7 +27,7 @@ fn found(
     at: Micros,
     body: &str,
     headers: &[(&str, &str)],
-) -> Option<(ExchangeId, By)> {
+) -> Option<(ExchangeId, PairedBy)> {
     pairing.entry(&request(x, at, Side::Upstream, body, headers));
     pairing.decide(Some(at))[0].client
 }
@@ -39,17 +39,17 @@ fn ids_come_before_bodies_and_these_before_time() {
     let (a, b, z) = (&*prompt("a"), &*prompt("b"), &*prompt("z"));
     assert_eq!(found(&mut pairing, 90, 1, a, &[]), None);
     pairing.entry(&request(1, 10, client, a, &[("traceparent", "00-aaaaaaaaaa-bb-01")]));
-    assert_eq!(found(&mut pairing, 91, 11, z, &[]), Some((1, By::Time)));
+    assert_eq!(found(&mut pairing, 91, 11, z, &[]), Some((1, PairedBy::Time)));
     pairing.entry(&request(2, 20, client, b, &[]));
-    assert_eq!(found(&mut pairing, 92, 21, b, &[]), Some((2, By::Body)));
+    assert_eq!(found(&mut pairing, 92, 21, b, &[]), Some((2, PairedBy::Body)));
     pairing.entry(&request(4, 30, client, b, &[]));
-    assert_eq!(found(&mut pairing, 93, 31, z, &[]), Some((4, By::OneOfOpen)));
-    assert_eq!(found(&mut pairing, 94, 32, a, &[]), Some((1, By::Body)));
+    assert_eq!(found(&mut pairing, 93, 31, z, &[]), Some((4, PairedBy::OneOfOpen)));
+    assert_eq!(found(&mut pairing, 94, 32, a, &[]), Some((1, PairedBy::Body)));
     let trace = &[("traceparent", "00-aaaaaaaaaa-cc-01")];
-    assert_eq!(found(&mut pairing, 95, 33, b, trace), Some((1, By::Id)));
+    assert_eq!(found(&mut pairing, 95, 33, b, trace), Some((1, PairedBy::Id)));
     pairing.entry(&end(1, 40));
     pairing.entry(&end(2, 40));
-    assert_eq!(found(&mut pairing, 96, 41, b, trace), Some((4, By::Body)));
+    assert_eq!(found(&mut pairing, 96, 41, b, trace), Some((4, PairedBy::Body)));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn masked_ids_name_nobody() {
     let masked = &[("idempotency-key", "****************")];
     pairing.entry(&request(1, 10, Side::Client, &prompt("a"), masked));
     pairing.entry(&request(2, 10, Side::Client, &prompt("b"), masked));
-    assert_eq!(found(&mut pairing, 3, 20, &prompt("a"), masked), Some((1, By::Body)));
+    assert_eq!(found(&mut pairing, 3, 20, &prompt("a"), masked), Some((1, PairedBy::Body)));
 }
 
 #[test]
@@ -72,8 +72,8 @@ fn calls_with_one_prompt_are_told_apart_by_what_else_they_say() {
     pairing.entry(&request(1, 10, Side::Client, &body("a", 1), &[]));
     pairing.entry(&request(2, 11, Side::Client, &body("a", 2), &[]));
     // The gateway calls the model otherwise.
-    assert_eq!(found(&mut pairing, 3, 20, &body("z", 2), &[]), Some((2, By::Body)));
-    assert_eq!(found(&mut pairing, 4, 21, &body("z", 1), &[]), Some((1, By::Body)));
+    assert_eq!(found(&mut pairing, 3, 20, &body("z", 2), &[]), Some((2, PairedBy::Body)));
+    assert_eq!(found(&mut pairing, 4, 21, &body("z", 1), &[]), Some((1, PairedBy::Body)));
 }
 
 #[test]
@@ -82,11 +82,11 @@ fn equal_calls_get_a_call_upstream_each_and_what_failed_is_tried_again() {
     let mut pairing = Pairing::default();
     pairing.entry(&request(1, 10, Side::Client, &body, &[]));
     pairing.entry(&request(2, 11, Side::Client, &body, &[]));
-    assert_eq!(found(&mut pairing, 3, 20, &body, &[]), Some((1, By::OneOfAlike)));
-    assert_eq!(found(&mut pairing, 4, 21, &body, &[]), Some((2, By::OneOfAlike)));
+    assert_eq!(found(&mut pairing, 3, 20, &body, &[]), Some((1, PairedBy::OneOfAlike)));
+    assert_eq!(found(&mut pairing, 4, 21, &body, &[]), Some((2, PairedBy::OneOfAlike)));
     // The first one's call was refused: it is the one that asks again.
     pairing.entry(&end(3, 30));
-    assert_eq!(found(&mut pairing, 5, 31, &body, &[]), Some((1, By::OneOfAlike)));
+    assert_eq!(found(&mut pairing, 5, 31, &body, &[]), Some((1, PairedBy::OneOfAlike)));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn what_is_reported_late_is_decided_by_when_it_began() {
     pairing.entry(&request(3, 36, Side::Client, second, &[]));
     let decided: Vec<_> = pairing.decide(None).into_iter().map(|d| d.client).collect();
     // The call with the other prompt had not begun yet.
-    assert_eq!(decided, [Some((0, By::Body)), Some((0, By::Time))]);
+    assert_eq!(decided, [Some((0, PairedBy::Body)), Some((0, PairedBy::Time))]);
 }
 
 #[test]

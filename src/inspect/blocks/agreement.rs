@@ -1,12 +1,12 @@
 //! Agreement: what a stream says again is held against what it streamed.
 
 use super::super::{Code, Severity};
-use super::engine::{Engine, Surroundings};
+use super::engine::{BlockEngine, Surroundings};
 use super::responses::ITEM;
 use crate::json::{Kind, Value};
 use crate::text;
 
-impl Engine {
+impl BlockEngine {
     /// Holds a restatement of a block against its text.
     pub(super) fn hold(&mut self, at: u32, whole: &str, code: Code, around: &mut Surroundings<'_>) {
         let is_call = usize::from(self.live[at as usize].space) == ITEM;

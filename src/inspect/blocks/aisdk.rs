@@ -2,7 +2,7 @@
 //! older data stream.
 
 use super::super::Severity;
-use super::table::{Does, Fit, Row, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, Space, Table, Tag};
 
 const TEXT: usize = 0;
 const THOUGHT: usize = 1;
@@ -25,33 +25,33 @@ pub(super) static TABLE: Table = Table {
         },
     ],
     rows: &[
-        Row::new("text-delta", TEXT, Does::Add).fits(&[Fit {
+        EventRow::new("text-delta", TEXT, Does::Add).fits(&[Fit {
             delta: "",
             kinds: &["text"],
             text: &["delta"],
         }]),
-        Row::new("text-start", TEXT, Does::Open),
-        Row::new("text-end", TEXT, Does::Close),
-        Row::new("reasoning-delta", THOUGHT, Does::Add).fits(&[Fit {
+        EventRow::new("text-start", TEXT, Does::Open),
+        EventRow::new("text-end", TEXT, Does::Close),
+        EventRow::new("reasoning-delta", THOUGHT, Does::Add).fits(&[Fit {
             delta: "",
             kinds: &["reasoning"],
             text: &["delta"],
         }]),
-        Row::new("reasoning-start", THOUGHT, Does::Open),
-        Row::new("reasoning-end", THOUGHT, Does::Close),
-        Row::new("tool-input-delta", CALL, Does::Add).fits(&[Fit {
+        EventRow::new("reasoning-start", THOUGHT, Does::Open),
+        EventRow::new("reasoning-end", THOUGHT, Does::Close),
+        EventRow::new("tool-input-delta", CALL, Does::Add).fits(&[Fit {
             delta: "",
             kinds: &["tool"],
             text: &["inputTextDelta"],
         }]),
-        Row::new("tool-input-start", CALL, Does::Open),
+        EventRow::new("tool-input-start", CALL, Does::Open),
         // A call may come whole.
-        Row::new("tool-input-available", CALL, Does::Whole).restates(&[&["input"]]),
-        Row::new("tool-input-error", CALL, Does::Whole),
-        Row::new("finish-step", TEXT, Does::Step),
-        Row::new("start", TEXT, Does::Begin),
-        Row::new("finish", TEXT, Does::End),
-        Row::new("abort", TEXT, Does::Abort),
+        EventRow::new("tool-input-available", CALL, Does::Whole).restates(&[&["input"]]),
+        EventRow::new("tool-input-error", CALL, Does::Whole),
+        EventRow::new("finish-step", TEXT, Does::Step),
+        EventRow::new("start", TEXT, Does::Begin),
+        EventRow::new("finish", TEXT, Does::End),
+        EventRow::new("abort", TEXT, Does::Abort),
     ],
     container_id: &["messageId"],
     others: &[
@@ -80,13 +80,13 @@ pub(super) static DATA: Table = Table {
         ..Space::named("call", &["toolCallId"], Tag::Is("tool"))
     }],
     rows: &[
-        Row::new("c", 0, Does::Add).fits(&[Fit {
+        EventRow::new("c", 0, Does::Add).fits(&[Fit {
             delta: "",
             kinds: &["tool"],
             text: &["argsTextDelta"],
         }]),
-        Row::new("b", 0, Does::Open),
-        Row::new("9", 0, Does::Whole).restates(&[&["args"]]),
+        EventRow::new("b", 0, Does::Open),
+        EventRow::new("9", 0, Does::Whole).restates(&[&["args"]]),
     ],
     ..Table::PLAIN
 };

@@ -1,7 +1,7 @@
 //! Anthropic Messages: one level of numbered blocks, one after the other.
 
 use super::super::Code;
-use super::table::{Does, Fit, Need, Row, Signature, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, RequiredField, Signature, Space, Table, Tag};
 
 const BLOCK: usize = 0;
 
@@ -20,25 +20,33 @@ pub(super) static TABLE: Table = Table {
     }],
     tag: Tag::At(&["delta", "type"]),
     rows: &[
-        Row::new("content_block_delta", BLOCK, Does::Add).fits(DELTAS).needs(&[Need {
-            code: Code::EventTypeMissing,
-            ..Need::new(&["delta", "type"], "both Anthropic SDKs drop the delta")
-        }]),
-        Row::new("content_block_start", BLOCK, Does::Open).needs(&[
-            Need::new(&["content_block"], "both Anthropic SDKs fail there"),
-            Need::new(&["content_block", "text"], "Anthropic's Python SDK raises TypeError")
-                .of("text"),
-            Need::new(&["content_block", "thinking"], "Anthropic's Python SDK raises TypeError")
-                .of("thinking"),
+        EventRow::new("content_block_delta", BLOCK, Does::Add).fits(DELTAS).needs(&[
+            RequiredField {
+                code: Code::EventTypeMissing,
+                ..RequiredField::new(&["delta", "type"], "both Anthropic SDKs drop the delta")
+            },
         ]),
-        Row::new("content_block_stop", BLOCK, Does::Close),
-        Row::new("message_start", BLOCK, Does::Begin)
-            .needs(&[Need::new(&["message", "content"], "both Anthropic SDKs raise")]),
-        Row::new("message_delta", BLOCK, Does::Finish).needs(&[
-            Need::new(&["delta"], "both Anthropic SDKs raise"),
-            Need::new(&["usage"], "both Anthropic SDKs raise"),
+        EventRow::new("content_block_start", BLOCK, Does::Open).needs(&[
+            RequiredField::new(&["content_block"], "both Anthropic SDKs fail there"),
+            RequiredField::new(
+                &["content_block", "text"],
+                "Anthropic's Python SDK raises TypeError",
+            )
+            .of("text"),
+            RequiredField::new(
+                &["content_block", "thinking"],
+                "Anthropic's Python SDK raises TypeError",
+            )
+            .of("thinking"),
         ]),
-        Row::new("message_stop", BLOCK, Does::End),
+        EventRow::new("content_block_stop", BLOCK, Does::Close),
+        EventRow::new("message_start", BLOCK, Does::Begin)
+            .needs(&[RequiredField::new(&["message", "content"], "both Anthropic SDKs raise")]),
+        EventRow::new("message_delta", BLOCK, Does::Finish).needs(&[
+            RequiredField::new(&["delta"], "both Anthropic SDKs raise"),
+            RequiredField::new(&["usage"], "both Anthropic SDKs raise"),
+        ]),
+        EventRow::new("message_stop", BLOCK, Does::End),
     ],
     container_id: &["message", "id"],
     signature: Some(Signature {

@@ -1,7 +1,7 @@
 //! Bedrock's ConverseStream: only tool calls are announced, the first delta opens all else.
 
 use super::super::Severity;
-use super::table::{Does, Fit, Row, Signature, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, Signature, Space, Table, Tag};
 
 const BLOCK: usize = 0;
 
@@ -18,12 +18,12 @@ pub(super) static TABLE: Table = Table {
     }],
     tag: Tag::KeyOf(&["delta"]),
     rows: &[
-        Row::new("contentBlockDelta", BLOCK, Does::Add).fits(DELTAS),
-        Row::new("contentBlockStart", BLOCK, Does::Open),
-        Row::new("contentBlockStop", BLOCK, Does::Close),
-        Row::new("messageStart", BLOCK, Does::Begin),
-        Row::new("messageStop", BLOCK, Does::Finish),
-        Row::new("metadata", BLOCK, Does::End),
+        EventRow::new("contentBlockDelta", BLOCK, Does::Add).fits(DELTAS),
+        EventRow::new("contentBlockStart", BLOCK, Does::Open),
+        EventRow::new("contentBlockStop", BLOCK, Does::Close),
+        EventRow::new("messageStart", BLOCK, Does::Begin),
+        EventRow::new("messageStop", BLOCK, Does::Finish),
+        EventRow::new("metadata", BLOCK, Does::End),
     ],
     signature: Some(Signature {
         kind: "reasoningContent",

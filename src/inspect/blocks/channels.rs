@@ -1,10 +1,10 @@
 //! Blocks of dialects that have no events for them: the channels and calls of the answer.
 
 use super::Block;
-use super::engine::{Engine, Live, Surroundings};
+use super::engine::{BlockEngine, Live, Surroundings};
 use crate::dialect::Channel;
 
-impl Engine {
+impl BlockEngine {
     /// Blocks of a dialect without events for them: what the deltas of the frame add.
     pub(super) fn deltas(&mut self, frame: u32, around: &Surroundings<'_>) {
         let answer = &*around.answer;

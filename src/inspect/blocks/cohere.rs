@@ -1,7 +1,7 @@
 //! Cohere v2: content, tool calls and citations are numbered apart; citations open inside content.
 
 use super::super::Severity;
-use super::table::{Does, Fit, Row, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, Space, Table, Tag};
 
 const CONTENT: usize = 0;
 const CALL: usize = 1;
@@ -39,7 +39,7 @@ pub(super) static TABLE: Table = Table {
     ],
     tag: Tag::KeyOf(&["delta", "message", "content"]),
     rows: &[
-        Row::new("content-delta", CONTENT, Does::Add).fits(&[
+        EventRow::new("content-delta", CONTENT, Does::Add).fits(&[
             Fit { delta: "text", kinds: &["text"], text: &["delta", "message", "content", "text"] },
             Fit {
                 delta: "thinking",
@@ -47,19 +47,19 @@ pub(super) static TABLE: Table = Table {
                 text: &["delta", "message", "content", "thinking"],
             },
         ]),
-        Row::new("content-start", CONTENT, Does::Open),
-        Row::new("content-end", CONTENT, Does::Close),
-        Row::new("tool-call-start", CALL, Does::Open),
-        Row::new("tool-call-delta", CALL, Does::Add).fits(&[Fit {
+        EventRow::new("content-start", CONTENT, Does::Open),
+        EventRow::new("content-end", CONTENT, Does::Close),
+        EventRow::new("tool-call-start", CALL, Does::Open),
+        EventRow::new("tool-call-delta", CALL, Does::Add).fits(&[Fit {
             delta: "",
             kinds: &["tool_call"],
             text: &["delta", "message", "tool_calls", "function", "arguments"],
         }]),
-        Row::new("tool-call-end", CALL, Does::Close),
-        Row::new("citation-start", CITATION, Does::Open),
-        Row::new("citation-end", CITATION, Does::Close),
-        Row::new("message-start", CONTENT, Does::Begin),
-        Row::new("message-end", CONTENT, Does::End),
+        EventRow::new("tool-call-end", CALL, Does::Close),
+        EventRow::new("citation-start", CITATION, Does::Open),
+        EventRow::new("citation-end", CITATION, Does::Close),
+        EventRow::new("message-start", CONTENT, Does::Begin),
+        EventRow::new("message-end", CONTENT, Does::End),
     ],
     container_id: &["id"],
     ..Table::PLAIN

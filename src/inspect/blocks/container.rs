@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::super::{Code, Severity};
 use super::Block;
-use super::engine::{Engine, Live, Surroundings};
-use super::table::{Does, Row, Table, text_at};
+use super::engine::{BlockEngine, Live, Surroundings};
+use super::table::{Does, EventRow, Table, text_at};
 use crate::json::Value;
 use crate::text;
 
-impl Engine {
+impl BlockEngine {
     /// The first event of a stream decides whether it is the rest of another.
-    pub(super) fn begins(&mut self, row: &Row, json: Value<'_>, around: &Surroundings<'_>) {
+    pub(super) fn begins(&mut self, row: &EventRow, json: Value<'_>, around: &Surroundings<'_>) {
         if self.resumed.is_some() {
             return;
         }
@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// The first event of a stream that has to begin a container. An error may come first.
-    pub(super) fn opener(&mut self, table: &'static Table, row: &'static Row) {
+    pub(super) fn opener(&mut self, table: &'static Table, row: &'static EventRow) {
         let first = self.resumed.replace(false).is_none();
         if first && !matches!(row.does, Does::Begin | Does::Abort) {
             self.fault(Code::BlockNotOpened, Severity::Error, |_| {
@@ -47,7 +47,7 @@ impl Engine {
     }
 
     /// An event behind the end of the container, where each has to be opened: nobody expects it.
-    pub(super) fn after_end(&mut self, row: &'static Row) {
+    pub(super) fn after_end(&mut self, row: &'static EventRow) {
         if self.finished && !matches!(row.does, Does::Begin | Does::Abort) {
             self.fault_once(Code::BlockNotOpened, "end", Severity::Error, |e| {
                 format!(
@@ -126,7 +126,7 @@ impl Engine {
     pub(super) fn ends(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         json: Value<'_>,
         around: &mut Surroundings<'_>,
     ) {
@@ -151,7 +151,8 @@ impl Engine {
                 continue;
             }
             // Where no event closes such blocks, the end does.
-            let is_closed = |row: &Row| matches!(row.does, Does::Close | Does::Whole | Does::Step);
+            let is_closed =
+                |row: &EventRow| matches!(row.does, Does::Close | Does::Whole | Does::Step);
             let place = usize::from(live.space);
             if !table.rows.iter().any(|row| row.space == place && is_closed(row)) {
                 continue;

@@ -7,9 +7,9 @@ use std::ops::Range;
 use super::super::findings::MAX_PER_CODE;
 use super::super::{Answer, Code, Severity};
 use super::identity::Identity;
-use super::streamed::Joined;
-use super::table::{Does, Row, Table, Tag, text_at};
-use super::{Block, Fault, MAX_BLOCKS};
+use super::streamed::BlockText;
+use super::table::{Does, EventRow, Table, Tag, text_at};
+use super::{Block, BlockFault, MAX_BLOCKS};
 use crate::journal::Request;
 use crate::json::Value;
 use crate::text;
@@ -46,7 +46,7 @@ pub(super) struct Live {
     /// The places of the blocks inside it.
     pub(super) inner: Vec<u32>,
     /// Its text, where the dialect says it again.
-    pub(super) text: Joined,
+    pub(super) text: BlockText,
     /// It was never opened, and that has been reported.
     pub(super) accused: bool,
     /// A delta that does not fit, or one after the end, has been reported.
@@ -75,14 +75,14 @@ pub(super) struct Steady {
 }
 
 /// A space, the outer block's index, the own index.
-pub(super) type Key = (u8, u64, u64);
+pub(super) type BlockKey = (u8, u64, u64);
 
 /// The fold over one exchange.
 #[derive(Default, Clone)]
-pub(super) struct Engine {
+pub(super) struct BlockEngine {
     pub(super) list: Vec<Block>,
     pub(super) live: Vec<Live>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<BlockFault>,
     pub(super) counts: BTreeMap<Code, u64>,
     pub(super) frame: u32,
     pub(super) container: u32,
@@ -92,7 +92,7 @@ pub(super) struct Engine {
     pub(super) announced: bool,
     /// The container's end was judged.
     pub(super) finished: bool,
-    pub(super) keys: BTreeMap<Key, u32>,
+    pub(super) keys: BTreeMap<BlockKey, u32>,
     /// The ids that stand for indexes, by space, in order of first mention.
     pub(super) names: BTreeMap<(u8, String), u64>,
     /// The same the other way round.
@@ -124,12 +124,12 @@ pub(super) struct Engine {
     pub(super) again: usize,
 }
 
-impl Engine {
+impl BlockEngine {
     pub(super) fn list(&self) -> &[Block] {
         &self.list
     }
 
-    pub(super) fn faults(&self) -> &[Fault] {
+    pub(super) fn faults(&self) -> &[BlockFault] {
         &self.faults
     }
 
@@ -167,7 +167,7 @@ impl Engine {
             return;
         }
         let message = message(self);
-        self.faults.push(Fault { code, severity, frame: self.frame, message });
+        self.faults.push(BlockFault { code, severity, frame: self.frame, message });
     }
 
     /// The same, only the first time for `what`.
@@ -329,7 +329,7 @@ pub(super) fn knows(table: &Table, kind: &str) -> bool {
 }
 
 /// The word that a tag stands for in an event.
-pub(super) fn tag_of<'a>(tag: &Tag, row: &Row, json: Value<'a>) -> Option<Cow<'a, str>> {
+pub(super) fn tag_of<'a>(tag: &Tag, row: &EventRow, json: Value<'a>) -> Option<Cow<'a, str>> {
     match tag {
         Tag::At(path) => text_at(json, path),
         Tag::Is(word) => Some(Cow::Borrowed(word)),

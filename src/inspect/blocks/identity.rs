@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Code, Severity};
-use super::table::{Does, Row, text_at};
+use super::table::{Does, EventRow, text_at};
 use crate::json::Value;
 use crate::text;
 
@@ -36,7 +36,7 @@ impl Identity {
     }
 
     /// Looks at the ids of an event.
-    pub(super) fn see(&mut self, frame: u32, row: &Row, json: Value<'_>) {
+    pub(super) fn see(&mut self, frame: u32, row: &EventRow, json: Value<'_>) {
         if let Some(id) = text_at(json, &["response", "id"]).filter(|id| !id.is_empty()) {
             match &self.response {
                 Some(before) if row.does != Does::Begin && *before != id => {

@@ -1,7 +1,7 @@
 //! Gemini's Interactions: steps, one after the other.
 
 use super::super::Severity;
-use super::table::{Does, Fit, Row, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, Space, Table, Tag};
 
 const STEP: usize = 0;
 const PART: usize = 1;
@@ -27,16 +27,16 @@ pub(super) static TABLE: Table = Table {
     ],
     tag: Tag::At(&["delta", "type"]),
     rows: &[
-        Row::new("step.delta", STEP, Does::Add).fits(DELTAS),
-        Row::new("step.start", STEP, Does::Open),
-        Row::new("step.stop", STEP, Does::Close),
-        Row::new("content.delta", PART, Does::Add),
-        Row::new("content.start", PART, Does::Open),
-        Row::new("content.stop", PART, Does::Close),
-        Row::new("interaction.created", STEP, Does::Begin),
-        Row::new("interaction.start", STEP, Does::Begin),
-        Row::new("interaction.completed", STEP, Does::End),
-        Row::new("interaction.complete", STEP, Does::End),
+        EventRow::new("step.delta", STEP, Does::Add).fits(DELTAS),
+        EventRow::new("step.start", STEP, Does::Open),
+        EventRow::new("step.stop", STEP, Does::Close),
+        EventRow::new("content.delta", PART, Does::Add),
+        EventRow::new("content.start", PART, Does::Open),
+        EventRow::new("content.stop", PART, Does::Close),
+        EventRow::new("interaction.created", STEP, Does::Begin),
+        EventRow::new("interaction.start", STEP, Does::Begin),
+        EventRow::new("interaction.completed", STEP, Does::End),
+        EventRow::new("interaction.complete", STEP, Does::End),
     ],
     container_id: &["interaction", "id"],
     ..Table::PLAIN

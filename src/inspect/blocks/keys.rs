@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use super::super::{Code, Severity};
-use super::engine::Engine;
-use super::table::{Does, Row, Space, Table};
+use super::engine::BlockEngine;
+use super::table::{Does, EventRow, Space, Table};
 use crate::json::Value;
 use crate::text;
 
-impl Engine {
+impl BlockEngine {
     /// The index of a block in its space. Where it is missing, that is reported, and it is the last
     /// that opened (or the next, for one that opens).
     pub(super) fn index(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         json: Value<'_>,
     ) -> Option<(u64, u64)> {
         let space = &table.spaces[row.space];
@@ -60,7 +60,12 @@ impl Engine {
 
     /// The index that stands for the id of a block. Where there is no key, there is one block at a
     /// time.
-    fn index_of_name(&mut self, space: &'static Space, row: &'static Row, json: Value<'_>) -> u64 {
+    fn index_of_name(
+        &mut self,
+        space: &'static Space,
+        row: &'static EventRow,
+        json: Value<'_>,
+    ) -> u64 {
         let Some(key) = space.keys.first() else { return 0 };
         let given = json.get(key).filter(|id| !id.is_null());
         let Some(given) = given else {

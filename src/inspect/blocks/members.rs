@@ -1,11 +1,11 @@
 //! What an event has to have: its type, and the members that its row of the table names.
 
 use super::super::{Code, Severity};
-use super::engine::{Engine, tag_of};
-use super::table::{Row, Table};
+use super::engine::{BlockEngine, tag_of};
+use super::table::{EventRow, Table};
 use crate::json::Value;
 
-impl Engine {
+impl BlockEngine {
     /// An event that does not say what it is.
     pub(super) fn untyped(&mut self, table: &'static Table, event: &str, json: Value<'_>) {
         const TELLING: &[&str] =
@@ -24,7 +24,7 @@ impl Engine {
     }
 
     /// Members that clients need and the event lacks.
-    pub(super) fn needs(&mut self, table: &'static Table, row: &'static Row, json: Value<'_>) {
+    pub(super) fn needs(&mut self, table: &'static Table, row: &'static EventRow, json: Value<'_>) {
         let missing = |v: Option<Value<'_>>| v.is_none_or(Value::is_null);
         for need in row.needs {
             let kind = || tag_of(&table.spaces[row.space].kind, row, json).unwrap_or_default();

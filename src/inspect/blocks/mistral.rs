@@ -2,7 +2,7 @@
 //! tools that run at Mistral, which are opened and closed.
 
 use super::super::Severity;
-use super::table::{Does, Fit, Row, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, Space, Table, Tag};
 
 const OUTPUT: usize = 0;
 const CALL: usize = 1;
@@ -27,16 +27,16 @@ pub(super) static TABLE: Table = Table {
         Space::named("handoff", &["id"], Tag::Is("agent")),
     ],
     rows: &[
-        Row::new("message.output.delta", OUTPUT, Does::Add).fits(TEXT),
-        Row::new("function.call.delta", CALL, Does::Add).fits(ARGUMENTS),
-        Row::new("tool.execution.started", TOOL, Does::Open),
-        Row::new("tool.execution.delta", TOOL, Does::Add).fits(RUN),
-        Row::new("tool.execution.done", TOOL, Does::Close),
-        Row::new("agent.handoff.started", HANDOFF, Does::Open),
-        Row::new("agent.handoff.done", HANDOFF, Does::Close),
-        Row::new("conversation.response.started", OUTPUT, Does::Begin),
-        Row::new("conversation.response.done", OUTPUT, Does::End),
-        Row::new("conversation.response.error", OUTPUT, Does::Abort),
+        EventRow::new("message.output.delta", OUTPUT, Does::Add).fits(TEXT),
+        EventRow::new("function.call.delta", CALL, Does::Add).fits(ARGUMENTS),
+        EventRow::new("tool.execution.started", TOOL, Does::Open),
+        EventRow::new("tool.execution.delta", TOOL, Does::Add).fits(RUN),
+        EventRow::new("tool.execution.done", TOOL, Does::Close),
+        EventRow::new("agent.handoff.started", HANDOFF, Does::Open),
+        EventRow::new("agent.handoff.done", HANDOFF, Does::Close),
+        EventRow::new("conversation.response.started", OUTPUT, Does::Begin),
+        EventRow::new("conversation.response.done", OUTPUT, Does::End),
+        EventRow::new("conversation.response.error", OUTPUT, Does::Abort),
     ],
     container_id: &["conversation_id"],
     ..Table::PLAIN

@@ -2,7 +2,7 @@
 //!
 //! One fold ([`engine`]) over a table per dialect ([`table`]; one small file each). It gives the
 //! facts, a list of [`Block`]s with the frames in which each opened, grew and closed, and the
-//! [`Fault`]s of the frame at hand, which `detect` turns into findings. Dialects without a table
+//! [`BlockFault`]s of the frame at hand, which `detect` turns into findings. Dialects without a table
 //! get their blocks from the deltas of the answer.
 //!
 //! Memory is bounded by [`MAX_BLOCKS`], time is linear in the bytes of the stream.
@@ -38,7 +38,7 @@ use super::{Code, Severity};
 use crate::dialect::{self, Payload};
 use crate::json::{Kind, Tape, Value};
 use crate::text;
-use engine::Engine;
+use engine::BlockEngine;
 use table::Table;
 
 /// How many blocks are followed in an exchange. An answer has a few dozen; what comes after the
@@ -102,7 +102,7 @@ impl Block {
 
 /// Something wrong with the life of a block, found in the frame at hand.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::inspect) struct Fault {
+pub(in crate::inspect) struct BlockFault {
     pub(in crate::inspect) code: Code,
     pub(in crate::inspect) severity: Severity,
     /// The frame that it is about.
@@ -113,7 +113,7 @@ pub(in crate::inspect) struct Fault {
 /// The blocks of one exchange and the fold that lists them.
 #[derive(Default, Clone)]
 pub(in crate::inspect) struct Blocks {
-    engine: Engine,
+    engine: BlockEngine,
     table: Option<&'static Table>,
     /// The dialect whose table that is.
     dialect: &'static str,
@@ -158,12 +158,12 @@ impl Blocks {
     }
 
     /// Returns the faults of a frame, while it is the last one that was taken in.
-    pub(in crate::inspect) fn faults_of(&self, frame: u32) -> &[Fault] {
+    pub(in crate::inspect) fn faults_of(&self, frame: u32) -> &[BlockFault] {
         if self.engine.frame() == frame { self.engine.faults() } else { &[] }
     }
 
     /// Returns the faults that only the end of the exchange shows.
-    pub(in crate::inspect) fn last_faults(&self) -> &[Fault] {
+    pub(in crate::inspect) fn last_faults(&self) -> &[BlockFault] {
         self.engine.faults()
     }
 

@@ -1,7 +1,7 @@
 //! OpenAI Realtime: items and their parts as in Responses, in one response after the other.
 
 use super::super::Severity;
-use super::table::{Does, Fit, Row, Space, Table, Tag};
+use super::table::{Does, EventRow, Fit, Space, Table, Tag};
 
 const ITEM: usize = 0;
 const PART: usize = 1;
@@ -29,39 +29,41 @@ pub(super) static TABLE: Table = Table {
         },
     ],
     rows: &[
-        Row::new("response.output_text.delta", PART, Does::Add).inside(MESSAGE).fits(TEXT),
-        Row::new("response.text.delta", PART, Does::Add).inside(MESSAGE).fits(TEXT),
-        Row::new("response.output_audio_transcript.delta", PART, Does::Add)
+        EventRow::new("response.output_text.delta", PART, Does::Add).inside(MESSAGE).fits(TEXT),
+        EventRow::new("response.text.delta", PART, Does::Add).inside(MESSAGE).fits(TEXT),
+        EventRow::new("response.output_audio_transcript.delta", PART, Does::Add)
             .inside(MESSAGE)
             .fits(AUDIO),
-        Row::new("response.audio_transcript.delta", PART, Does::Add).inside(MESSAGE).fits(AUDIO),
-        Row::new("response.function_call_arguments.delta", ITEM, Does::Add).fits(CALL),
-        Row::new("response.output_text.done", PART, Does::Restate)
+        EventRow::new("response.audio_transcript.delta", PART, Does::Add)
+            .inside(MESSAGE)
+            .fits(AUDIO),
+        EventRow::new("response.function_call_arguments.delta", ITEM, Does::Add).fits(CALL),
+        EventRow::new("response.output_text.done", PART, Does::Restate)
             .inside(MESSAGE)
             .fits(TEXT)
             .restates(&[&["text"]]),
-        Row::new("response.text.done", PART, Does::Restate)
+        EventRow::new("response.text.done", PART, Does::Restate)
             .inside(MESSAGE)
             .fits(TEXT)
             .restates(&[&["text"]]),
-        Row::new("response.output_audio_transcript.done", PART, Does::Restate)
+        EventRow::new("response.output_audio_transcript.done", PART, Does::Restate)
             .inside(MESSAGE)
             .fits(AUDIO)
             .restates(&[&["transcript"]]),
-        Row::new("response.audio_transcript.done", PART, Does::Restate)
+        EventRow::new("response.audio_transcript.done", PART, Does::Restate)
             .inside(MESSAGE)
             .fits(AUDIO)
             .restates(&[&["transcript"]]),
-        Row::new("response.function_call_arguments.done", ITEM, Does::Restate)
+        EventRow::new("response.function_call_arguments.done", ITEM, Does::Restate)
             .fits(CALL)
             .restates(&[&["arguments"]]),
-        Row::new("response.output_item.added", ITEM, Does::Open),
-        Row::new("response.output_item.done", ITEM, Does::Close),
-        Row::new("response.content_part.added", PART, Does::Open).inside(MESSAGE),
-        Row::new("response.content_part.done", PART, Does::Close)
+        EventRow::new("response.output_item.added", ITEM, Does::Open),
+        EventRow::new("response.output_item.done", ITEM, Does::Close),
+        EventRow::new("response.content_part.added", PART, Does::Open).inside(MESSAGE),
+        EventRow::new("response.content_part.done", PART, Does::Close)
             .restates(&[&["part", "text"], &["part", "transcript"]]),
-        Row::new("response.created", ITEM, Does::Begin),
-        Row::new("response.done", ITEM, Does::End),
+        EventRow::new("response.created", ITEM, Does::Begin),
+        EventRow::new("response.done", ITEM, Does::End),
     ],
     container_id: &["response", "id"],
     joins: true,

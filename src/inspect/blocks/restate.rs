@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Code, Severity};
-use super::engine::{Engine, Surroundings};
+use super::engine::{BlockEngine, Surroundings};
 use super::responses::{CONTENT, ITEM, SUMMARY};
 use super::table::text_at;
 use crate::json::{Kind, Value};
@@ -13,7 +13,7 @@ use crate::text;
 /// How many parts are matched by their text; more are taken in order.
 const MAX_MATCHED: usize = 64;
 
-impl Engine {
+impl BlockEngine {
     /// An item as its end gives it.
     pub(super) fn item_done(&mut self, at: u32, item: Value<'_>, around: &mut Surroundings<'_>) {
         self.agree(at, item, Code::DeltasDifferFromDone);

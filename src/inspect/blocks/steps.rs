@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::super::{Code, Severity};
 use super::Block;
-use super::engine::{Engine, Steady, Surroundings, capital, knows, tag_of};
+use super::engine::{BlockEngine, Steady, Surroundings, capital, knows, tag_of};
 use super::responses;
-use super::table::{Does, Fit, Row, Space, Table, text_at};
+use super::table::{Does, EventRow, Fit, Space, Table, text_at};
 use crate::json::{Kind, Value};
 use crate::text;
 
@@ -19,7 +19,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn by(space: &'static Space, row: &'static Row, json: Value<'_>) -> Self {
+    fn by(space: &'static Space, row: &'static EventRow, json: Value<'_>) -> Self {
         let kind = tag_of(&space.kind, row, json).unwrap_or_default();
         let word = |path: &[&str]| {
             let word = (!path.is_empty()).then(|| text_at(json, path)).flatten();
@@ -29,9 +29,9 @@ impl Opening {
     }
 }
 
-impl Engine {
+impl BlockEngine {
     /// An event that opens a block.
-    pub(super) fn opens(&mut self, table: &'static Table, row: &'static Row, json: Value<'_>) {
+    pub(super) fn opens(&mut self, table: &'static Table, row: &'static EventRow, json: Value<'_>) {
         let Some((outer, key)) = self.index(table, row, json) else { return };
         let space = &table.spaces[row.space];
         let parent = self.outer(table, row, outer);
@@ -182,7 +182,7 @@ impl Engine {
     pub(super) fn adds(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         json: Value<'_>,
         around: &mut Surroundings<'_>,
     ) {
@@ -220,7 +220,7 @@ impl Engine {
     fn adds_text(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         fit: Option<&Fit>,
         (at, late): (u32, bool),
         json: Value<'_>,
@@ -276,7 +276,7 @@ impl Engine {
     pub(super) fn fits(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         fit: &Fit,
         at: u32,
         parent: Option<u32>,
@@ -305,7 +305,7 @@ impl Engine {
     pub(super) fn fits_outer(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         parent: u32,
         part: &str,
     ) {
@@ -338,7 +338,7 @@ impl Engine {
     pub(super) fn closes(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         json: Value<'_>,
         around: &mut Surroundings<'_>,
     ) {
@@ -398,7 +398,7 @@ impl Engine {
     fn whole(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         index: (u64, u64),
         json: Value<'_>,
     ) {

@@ -2,7 +2,7 @@
 
 /// A block's text as its deltas came, and what the stream said that it is.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Joined {
+pub(super) struct BlockText {
     text: String,
     /// Where each delta's text ends, and its frame.
     pieces: Vec<(u32, u32)>,
@@ -14,7 +14,7 @@ pub(super) struct Joined {
     pub(super) differs: bool,
 }
 
-impl Joined {
+impl BlockText {
     pub(super) fn prefill(&mut self, text: &str) {
         text.clone_into(&mut self.prefill);
     }

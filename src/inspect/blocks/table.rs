@@ -14,7 +14,7 @@ pub(super) struct Table {
     /// Where a delta says which kind it is.
     pub(super) tag: Tag,
     /// The events.
-    pub(super) rows: &'static [Row],
+    pub(super) rows: &'static [EventRow],
     /// Where a container's id is in the event that begins it.
     pub(super) container_id: &'static [&'static str],
     /// How a kind of block is signed, where its dialect signs.
@@ -55,13 +55,14 @@ impl Table {
 
     /// Whether the texts of a space's blocks are kept: something restates them.
     pub(super) fn keeps(&self, space: usize) -> bool {
-        let restates =
-            |row: &Row| row.space == space && row.does == Does::Whole && !row.restates.is_empty();
+        let restates = |row: &EventRow| {
+            row.space == space && row.does == Does::Whole && !row.restates.is_empty()
+        };
         self.joins || self.rows.iter().any(restates)
     }
 
     /// Returns the row of an event.
-    pub(super) fn row(&self, event: &str) -> Option<&'static Row> {
+    pub(super) fn row(&self, event: &str) -> Option<&'static EventRow> {
         self.rows.iter().find(|row| row.event == event)
     }
 
@@ -162,7 +163,7 @@ pub(super) enum Tag {
 }
 
 /// One event.
-pub(super) struct Row {
+pub(super) struct EventRow {
     /// Its name.
     pub(super) event: &'static str,
     /// The space of the block that it is about.
@@ -176,10 +177,10 @@ pub(super) struct Row {
     /// Where the whole text is that it restates.
     pub(super) restates: &'static [&'static [&'static str]],
     /// The fields that an official SDK reads without a guard.
-    pub(super) needs: &'static [Need],
+    pub(super) needs: &'static [RequiredField],
 }
 
-impl Row {
+impl EventRow {
     /// A row about blocks of `space`.
     pub(super) const fn new(event: &'static str, space: usize, does: Does) -> Self {
         Self { event, space, does, fits: &[], outer: &[], restates: &[], needs: &[] }
@@ -204,7 +205,7 @@ impl Row {
     }
 
     /// The same with fields that must be there.
-    pub(super) const fn needs(mut self, needs: &'static [Need]) -> Self {
+    pub(super) const fn needs(mut self, needs: &'static [RequiredField]) -> Self {
         self.needs = needs;
         self
     }
@@ -248,7 +249,7 @@ pub(super) struct Fit {
 }
 
 /// A field that must be there.
-pub(super) struct Need {
+pub(super) struct RequiredField {
     /// Where.
     pub(super) path: &'static [&'static str],
     /// Only where the block is of this kind; of any where empty.
@@ -261,7 +262,7 @@ pub(super) struct Need {
     pub(super) breaks: &'static str,
 }
 
-impl Need {
+impl RequiredField {
     /// A field without which an SDK raises.
     pub(super) const fn new(path: &'static [&'static str], breaks: &'static str) -> Self {
         let (severity, code) = (Severity::Error, Code::RequiredFieldMissing);

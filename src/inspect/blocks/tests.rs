@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use super::{Block, MAX_BLOCKS};
-use crate::inspect::{Code, Inspection, Options};
+use crate::inspect::{Code, InspectOptions, Inspection};
 use crate::journal::{EndCause, Entry, EntryKind};
 
 /// The inspection of a bare body.
 fn inspect(dialect: &str, body: &str) -> Inspection {
-    let mut inspection = Inspection::new(Arc::new(Options::default()));
+    let mut inspection = Inspection::new(Arc::new(InspectOptions::default()));
     let entry = |kind| Entry { exchange: crate::journal::ExchangeId::default(), at: None, kind };
     inspection.push(&entry(EntryKind::Bare {
         status: Some(200),

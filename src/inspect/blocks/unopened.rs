@@ -1,15 +1,15 @@
 //! Blocks that no event of their own opened: deltas open them, or they are missed.
 
 use super::super::{Code, Severity};
-use super::engine::{Engine, capital};
-use super::table::{Does, Fit, Row, Table, Tag};
+use super::engine::{BlockEngine, capital};
+use super::table::{Does, EventRow, Fit, Table, Tag};
 
-impl Engine {
+impl BlockEngine {
     /// The outer block of one in `space`; one that was never announced is made up.
     pub(super) fn outer(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         outer: u64,
     ) -> Option<u32> {
         let parent = table.spaces[row.space].parent?;
@@ -25,7 +25,7 @@ impl Engine {
         &mut self,
         table: &'static Table,
         space: usize,
-        row: &'static Row,
+        row: &'static EventRow,
         (outer, key): (u64, u64),
         parent: Option<u32>,
         kind: &str,
@@ -59,7 +59,7 @@ impl Engine {
 
     /// Whether a recording may have begun after the block opened, or leaves out what only opens:
     /// nothing of this container was announced.
-    fn is_midway(&self, row: &Row) -> bool {
+    fn is_midway(&self, row: &EventRow) -> bool {
         let fills = matches!(row.does, Does::Add | Does::Restate);
         self.begun.is_none() || fills && !self.announced
     }
@@ -68,7 +68,7 @@ impl Engine {
     pub(super) fn opened_by_delta(
         &mut self,
         table: &'static Table,
-        row: &'static Row,
+        row: &'static EventRow,
         index: (u64, u64),
         parent: Option<u32>,
         fit: Option<&Fit>,

@@ -1,6 +1,6 @@
 //! Who has to act on what a comparison found.
 
-use super::side::Side;
+use super::side::ComparedSide;
 use super::{Difference, Expect};
 use crate::inspect::{Blame, Certainty, Severity};
 use crate::rule::{Code, Party};
@@ -19,8 +19,8 @@ pub(super) fn blame(
     expect: Expect,
     one_call: bool,
     differences: &[Difference],
-    a: &Side<'_>,
-    b: &Side<'_>,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
 ) -> Option<Blame> {
     use Certainty::{Certain, Guess, Likely};
     let worst = differences.first().filter(|d| d.severity > Severity::Info);

@@ -3,8 +3,8 @@
 //! it is no other; so these checks come first.
 
 use super::delivery::{seconds, since};
-use super::side::Side;
-use super::{Check, Found, both};
+use super::side::ComparedSide;
+use super::{Check, FoundDifferences, both};
 use crate::dialect::Channel;
 use crate::inspect::author::Author;
 use crate::inspect::{Reason, Severity};
@@ -12,7 +12,7 @@ use crate::journal::Micros;
 use crate::rule::Code;
 use crate::text::{count, preview};
 
-impl Side<'_> {
+impl ComparedSide<'_> {
     /// Whether its connection broke, after its own end or before.
     pub(super) fn is_broken(&self) -> bool {
         let broken = [Reason::Truncated, Reason::Reset, Reason::Protocol];
@@ -72,21 +72,21 @@ impl Side<'_> {
 const MIN_SILENCE: Micros = 500_000;
 
 /// When each sign of life came: the request, the headers, every read.
-fn moments(s: &Side<'_>) -> impl Iterator<Item = Micros> {
+fn moments(s: &ComparedSide<'_>) -> impl Iterator<Item = Micros> {
     let timing = &s.seen.timing;
     let reads = s.seen.reads().iter().filter_map(|read| read.at);
     timing.request.into_iter().chain(timing.head).chain(reads)
 }
 
 /// The longest silence of a call, up to its end.
-fn longest_silence(s: &Side<'_>) -> Micros {
+fn longest_silence(s: &ComparedSide<'_>) -> Micros {
     let mut moments: Vec<_> = moments(s).chain(s.seen.timing.end).collect();
     moments.sort_unstable();
     moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
 }
 
 /// How long a call had been silent when it ended.
-fn last_silence(s: &Side<'_>) -> Option<Micros> {
+fn last_silence(s: &ComparedSide<'_>) -> Option<Micros> {
     let end = s.seen.timing.end?;
     moments(s).max().map(|last| end.saturating_sub(last))
 }
@@ -95,9 +95,9 @@ fn last_silence(s: &Side<'_>) -> Option<Micros> {
 pub(super) const UNREADABLE: &[Check] = &[unreadable];
 
 /// A 200 with nothing of an answer in it is one loss, not a list of them.
-fn unreadable(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn unreadable(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let body = b.seen.body();
-    let bytes = |s: &Side<'_>| count(s.seen.body().len() as u64, "byte");
+    let bytes = |s: &ComparedSide<'_>| count(s.seen.body().len() as u64, "byte");
     let comments = b.seen.sse().map_or(0, |sse| sse.comments.total());
     let (code, what) = match body.trim_ascii().first() {
         None => (Code::GwGuardrailEmptied, "an empty body".to_owned()),
@@ -115,7 +115,7 @@ fn unreadable(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Whether `b` has headers of success and nothing that a client could read, and `a` has an answer.
-pub(super) fn is_unreadable(a: &Side<'_>, b: &Side<'_>) -> bool {
+pub(super) fn is_unreadable(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let answered = b.seen.status().is_none_or(|status| status < 300);
     let ended = matches!(b.seen.reason(), Some(Reason::Complete | Reason::Closed));
     let answer = b.seen.answer();
@@ -136,7 +136,7 @@ const APART: Micros = 300_000;
 
 /// A time limit in between: the other was closed, or answered that it would wait no longer, while
 /// the direct call was silent, or went on.
-pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn timeout(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // What the user's own limit ended was silent all the same, for so long at least.
     let heard = !a.failed() || a.was_stopped() && a.seen.reason() != Some(Reason::Cancelled);
     if !heard || a.error().is_some() || b.was_stopped() || !b.seen.is_over() {
@@ -181,7 +181,7 @@ pub(super) fn timeout(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 /// How long the provider had been silent when the other call ended: by the direct call, which knows
 /// when that sent what; by what the other received itself, where these do not agree.
-fn silence_upstream(a: &Side<'_>, b: &Side<'_>) -> Option<Micros> {
+fn silence_upstream(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<Micros> {
     let own = last_silence(b)?;
     let end = since(&b.seen.timing, b.seen.timing.end)?;
     let start = a.seen.timing.request?;
@@ -194,7 +194,12 @@ fn silence_upstream(a: &Side<'_>, b: &Side<'_>) -> Option<Micros> {
 
 /// A limit on the whole answer: the other was closed at a round time, though the direct call was not
 /// silent, and went on for longer.
-fn limited(a: &Side<'_>, b: &Side<'_>, status: Option<u16>, found: &mut Found) {
+fn limited(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    status: Option<u16>,
+    found: &mut FoundDifferences,
+) {
     let (x, y) = (&a.seen.timing, &b.seen.timing);
     let (Some(all), Some(took)) = (since(x, x.end), since(y, y.end)) else { return };
     if status.is_some() || !b.is_unfinished() || all < took + SLACK || from_second(took) > SLACK {
@@ -224,12 +229,12 @@ fn is_rounder(time: Micros, other: Micros) -> bool {
 }
 
 /// Whether this silence is the one in which a call ended.
-fn silence_is_last(s: &Side<'_>, silence: Micros) -> bool {
+fn silence_is_last(s: &ComparedSide<'_>, silence: Micros) -> bool {
     last_silence(s).is_some_and(|last| last + SLACK >= silence)
 }
 
 /// A connection that was cut, or a stream that ended before its end.
-pub(super) fn cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn cut(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let reported = [Code::GwTimeout, Code::GwRefused].iter().any(|code| found.has(*code));
     let stopped = a.was_stopped() || b.was_stopped();
     if reported || stopped || a.error().is_some() || b.error().is_some() {
@@ -260,7 +265,7 @@ pub(super) fn cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Both connections broke: one failure that the gateway passed on, as far as anyone can see.
-fn both_cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn both_cut(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     if !(b.is_beginning_of(a) || a.is_beginning_of(b)) {
         return;
     }
@@ -278,7 +283,7 @@ fn both_cut(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// How much less text the other has, as the end of a sentence; empty if it has all.
-pub(super) fn lost(a: &Side<'_>, b: &Side<'_>) -> String {
+pub(super) fn lost(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     match a.length().saturating_sub(b.length()) {
         0 => String::new(),
         n => format!("; the last {} of {} are lost at {b}", count(n, "character"), a.name),
@@ -303,7 +308,7 @@ pub(super) const MISSING: &[Code] = &[
 
 /// What points at the gateway as the author of a refusal, and whether that is its own form. A proxy
 /// puts `server` and `via` on what it only passes on, too: these alone are no proof.
-fn signature(a: &Side<'_>, b: &Side<'_>) -> Option<(String, bool)> {
+fn signature(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<(String, bool)> {
     match b.seen.author() {
         Author::Gateway(name, _) => return Some((format!("{name}'s own answer"), true)),
         Author::Provider(_) => return None,
@@ -321,7 +326,7 @@ fn signature(a: &Side<'_>, b: &Side<'_>) -> Option<(String, bool)> {
 }
 
 /// The gateway's own refusal of a request that the provider answers.
-pub(super) fn refused(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn refused(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let Some(status) = b.seen.status().filter(|status| *status >= 400) else { return };
     let answered = a.seen.status().is_some_and(|status| status < 300) && a.error().is_none();
     if !answered || a.carriers == 0 || found.has(Code::GwTimeout) {

@@ -4,8 +4,8 @@
 //! that what arrives together behind a gateway, and did not arrive together without it, was held
 //! back. No minimum of frames is needed for that.
 
-use super::side::Side;
-use super::{Found, both};
+use super::side::ComparedSide;
+use super::{FoundDifferences, both};
 use crate::inspect::{Severity, Timing};
 use crate::journal::Micros;
 use crate::rule::Code;
@@ -35,7 +35,7 @@ pub(super) fn since(timing: &Timing, of: Option<Micros>) -> Option<Micros> {
 
 /// When text had arrived on one side: the end of each piece in all of the text, and its time since
 /// the request.
-fn arrivals(s: &Side<'_>) -> Vec<(usize, Micros)> {
+fn arrivals(s: &ComparedSide<'_>) -> Vec<(usize, Micros)> {
     let (answer, mut end) = (s.seen.answer(), 0);
     let own = answer.deltas().iter().filter(|d| !d.duplicate);
     own.filter_map(|d| {
@@ -68,8 +68,8 @@ pub(super) struct Delivery {
 }
 
 /// Holds the arrival of the same text against each other; `None` where there is none, or no time.
-pub(super) fn delivery(a: &Side<'_>, b: &Side<'_>) -> Option<Delivery> {
-    let joined = |s: &Side<'_>| s.pieces().into_iter().map(|(_, t)| t).collect::<String>();
+pub(super) fn delivery(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<Delivery> {
+    let joined = |s: &ComparedSide<'_>| s.pieces().into_iter().map(|(_, t)| t).collect::<String>();
     let (x, y) = (joined(a), joined(b));
     let common = x.bytes().zip(y.bytes()).take_while(|(x, y)| x == y).count();
     let (left, right) = (arrivals(a), arrivals(b));
@@ -143,7 +143,7 @@ fn held_back(d: &Delivery, it: &str) -> Option<(String, Severity)> {
 }
 
 /// At how many moments the body of a call arrived.
-fn moments(s: &Side<'_>) -> u64 {
+fn moments(s: &ComparedSide<'_>) -> u64 {
     let mut last = None;
     let times = s.seen.reads().iter().filter_map(|read| read.at);
     let apart = times.filter(|at| {
@@ -155,13 +155,13 @@ fn moments(s: &Side<'_>) -> u64 {
 }
 
 /// Whether times can be compared: both answered, and nothing ended them before their end.
-fn timed(a: &Side<'_>, b: &Side<'_>) -> bool {
+fn timed(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     a.carriers > 0 && b.carriers > 0 && a.error().is_none() && b.error().is_none()
 }
 
 /// A content coding that only the other has.
-pub(super) fn compressed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let coding = |s: &Side<'_>| {
+pub(super) fn compressed(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let coding = |s: &ComparedSide<'_>| {
         s.header("content-encoding")
             .filter(|c| !c.eq_ignore_ascii_case("identity"))
             .map(str::to_owned)
@@ -177,12 +177,12 @@ pub(super) fn compressed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// What arrives together behind the gateway, and without it one by one.
-pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn buffered(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     if found.has(Code::GwCompressed) || !timed(a, b) {
         return;
     }
     let held = delivery(a, b).and_then(|d| held_back(&d, "the stream"));
-    let reads = |s: &Side<'_>| {
+    let reads = |s: &ComparedSide<'_>| {
         let frames = count(s.seen.frames().len() as u64, "frame");
         format!("{frames} at {}", count(moments(s), "moment"))
     };
@@ -192,8 +192,8 @@ pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         return found.add_as(Code::GwBuffered, severity, both(left, right), message);
     }
     // Headers alone: held back until the first event, where the control has them well before it.
-    let head = |s: &Side<'_>| since(&s.seen.timing, s.seen.timing.head);
-    let with_first = |s: &Side<'_>| {
+    let head = |s: &ComparedSide<'_>| since(&s.seen.timing, s.seen.timing.head);
+    let with_first = |s: &ComparedSide<'_>| {
         let t = &s.seen.timing;
         t.head.zip(t.first_frame).is_some_and(|(head, first)| first <= head + 10_000)
     };
@@ -209,8 +209,8 @@ pub(super) fn buffered(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// A delay that is no buffer: before the headers, between them and the first text, or in the stream.
-pub(super) fn delayed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let head = |s: &Side<'_>| since(&s.seen.timing, s.seen.timing.head);
+pub(super) fn delayed(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let head = |s: &ComparedSide<'_>| since(&s.seen.timing, s.seen.timing.head);
     let (Some(x), Some(y)) = (head(a), head(b)) else { return };
     let reported = [Code::GwBuffered, Code::GwCompressed, Code::GwTimeout];
     if !timed(a, b) || reported.iter().any(|code| found.has(*code)) {
@@ -250,7 +250,7 @@ pub(super) fn delayed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 /// Whether the headers of a call clearly preceded its first frame, so that holding them back would
 /// show.
-fn head_came_first(s: &Side<'_>) -> bool {
+fn head_came_first(s: &ComparedSide<'_>) -> bool {
     let timing = &s.seen.timing;
     timing.head.zip(timing.first_frame).is_some_and(|(head, first)| first >= head + MIN_DELAY)
 }

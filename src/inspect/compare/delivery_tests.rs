@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::Options;
+use super::super::InspectOptions;
 use super::tests::sound;
 use super::*;
 use crate::journal::{EndCause, Entry, EntryKind, Head};
@@ -15,7 +15,7 @@ fn call(
     pieces: &[(u64, String)],
     end: (u64, EndCause),
 ) -> Inspection {
-    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut i = Inspection::new(Arc::new(InspectOptions::default()));
     let mut push = |ms: u64, kind| i.push(&Entry { exchange: 0, at: Some(ms * 1000), kind });
     let request = crate::journal::Request { dialect: "openai-chat".into(), ..Default::default() };
     push(0, EntryKind::Request(Box::new(request)));
@@ -217,7 +217,7 @@ fn a_coding_that_only_the_gateway_has_is_named() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
     let bytes = gzip.finish().unwrap();
-    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut i = Inspection::new(Arc::new(InspectOptions::default()));
     let mut push = |ms: u64, kind| i.push(&Entry { exchange: 0, at: Some(ms * 1000), kind });
     push(0, EntryKind::Request(Box::default()));
     let headers = [SSE, ("content-encoding", "gzip")].map(|(k, v)| (k.to_owned(), v.to_owned()));

@@ -1,8 +1,8 @@
 //! Errors on their way through a gateway: handed on, reported otherwise, swallowed, or added.
 
 use super::finish::is_filtered;
-use super::side::{Side, disposition, foreign};
-use super::{Found, both};
+use super::side::{ComparedSide, disposition, foreign};
+use super::{FoundDifferences, both};
 use crate::inspect::Severity;
 use crate::rule::Code;
 use crate::text::{count, preview};
@@ -13,8 +13,8 @@ const REFUSALS: &[u16] = &[400, 413, 422];
 /// How long to wait before the next try; milliseconds are OpenAI's.
 const WAITS: &[&str] = &["Retry-After", "Retry-After-Ms"];
 
-pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let unframed = |s: &Side<'_>| s.found(&[Code::SseRawJson]);
+pub(super) fn errors(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let unframed = |s: &ComparedSide<'_>| s.found(&[Code::SseRawJson]);
     if unframed(b) && !unframed(a) && a.error().is_some() {
         let message = format!("the error of {a} arrives behind {b} as bare JSON between events");
         let sides = both(a.error().unwrap_or_default(), "no event");
@@ -37,15 +37,15 @@ pub(super) fn errors(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// The frame of the first error; of a response that is nothing but the error, it tells nothing.
-fn frame(s: &Side<'_>) -> Option<u32> {
+fn frame(s: &ComparedSide<'_>) -> Option<u32> {
     let first = s.seen.answer().errors.first().map(|e| e.frame);
     first.filter(|_| s.seen.status().is_none_or(|n| n < 300))
 }
 
 /// Whether both tell their error with one status and in the same words. The error's kind is a word
 /// of the dialect; a body without its head has a status that nobody knows.
-fn same(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let text = |s: &Side<'_>| {
+fn same(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
+    let text = |s: &ComparedSide<'_>| {
         let first = s.seen.answer().errors.first();
         first.map(|e| (e.message.clone(), e.kind.clone().filter(|_| !foreign(a, b))))
     };
@@ -54,16 +54,16 @@ fn same(a: &Side<'_>, b: &Side<'_>) -> bool {
 }
 
 /// Whether the error of `b` holds what `a` says: its message or, where its body has none, that.
-fn quotes(b: &Side<'_>, a: &Side<'_>) -> bool {
-    let message = |s: &Side<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
+fn quotes(b: &ComparedSide<'_>, a: &ComparedSide<'_>) -> bool {
+    let message = |s: &ComparedSide<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
     let body = || String::from_utf8_lossy(a.seen.body()).trim().to_owned();
     let (mine, theirs) = (message(b).unwrap_or_default(), message(a).unwrap_or_else(body));
     !theirs.is_empty() && mine.contains(&theirs)
 }
 
 /// Whether the error of `b` has most of the words of that of `a`; one without words loses none.
-fn hands_on(b: &Side<'_>, a: &Side<'_>) -> bool {
-    let text = |s: &Side<'_>| s.error_text().map(|text| text.to_lowercase());
+fn hands_on(b: &ComparedSide<'_>, a: &ComparedSide<'_>) -> bool {
+    let text = |s: &ComparedSide<'_>| s.error_text().map(|text| text.to_lowercase());
     let (Some(mine), Some(theirs)) = (text(b), text(a)) else { return true };
     let words = theirs.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
     let (mut all, mut kept) = (0, 0);
@@ -75,7 +75,13 @@ fn hands_on(b: &Side<'_>, a: &Side<'_>) -> bool {
 }
 
 /// Both tell an error, and not the same.
-fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut Found) {
+fn retold(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    left: String,
+    right: String,
+    found: &mut FoundDifferences,
+) {
     let (x, y) = (a.seen.status(), b.seen.status());
     let in_stream = |status: Option<u16>| status.is_some_and(|s| s < 300);
     let silent = !hands_on(b, a);
@@ -88,7 +94,8 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
     } else if x != y && x.is_some() && y.is_some() {
         format!("{b} changes the status of the error of {a}: {left} arrives as {right}")
     } else if quotes(b, a) {
-        let kind = |s: &Side<'_>| s.seen.answer().errors.first().and_then(|e| e.kind.clone());
+        let kind =
+            |s: &ComparedSide<'_>| s.seen.answer().errors.first().and_then(|e| e.kind.clone());
         let type_lost = match (kind(a), kind(b)) {
             (x, y) if x == y => String::new(),
             (None, _) => String::new(),
@@ -124,7 +131,13 @@ fn retold(a: &Side<'_>, b: &Side<'_>, left: String, right: String, found: &mut F
 }
 
 /// The direct call tells an error, the other does not.
-fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut Found) {
+fn lost(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    left: String,
+    at: Option<u32>,
+    found: &mut FoundDifferences,
+) {
     // Of what never came, or was given up on, nobody knows what it would have said.
     if b.was_stopped() || b.seen.head.is_none() && b.seen.request.is_some() {
         return;
@@ -154,7 +167,13 @@ fn lost(a: &Side<'_>, b: &Side<'_>, left: String, at: Option<u32>, found: &mut F
 }
 
 /// Only the other call tells an error.
-fn added(a: &Side<'_>, b: &Side<'_>, right: String, at: Option<u32>, found: &mut Found) {
+fn added(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    right: String,
+    at: Option<u32>,
+    found: &mut FoundDifferences,
+) {
     let left = disposition(a.seen);
     let ended = a.seen.answer().finished() && !a.says_failure();
     if a.failed() && !ended && !a.was_stopped() {

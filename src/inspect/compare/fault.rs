@@ -1,16 +1,16 @@
 //! Whether two calls failed in the same way: what is compared are values, never sentences.
 
-use super::side::{Side, foreign};
+use super::side::{ComparedSide, foreign};
 
 /// Whether both have the same fault: its status, type and words where one of them says what went wrong,
 /// otherwise its rule, how the transport ended and how much had arrived.
-pub(super) fn is_shared(a: &Side<'_>, b: &Side<'_>) -> bool {
+pub(super) fn is_shared(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     // The status of a body without headers is unknown.
     let statuses = a.seen.status().zip(b.seen.status());
     if statuses.is_some_and(|(x, y)| x != y) {
         return false;
     }
-    let error = |s: &Side<'_>| s.seen.answer().errors.first().cloned();
+    let error = |s: &ComparedSide<'_>| s.seen.answer().errors.first().cloned();
     match (error(a), error(b)) {
         // The type of an error is a word of its dialect.
         (Some(x), Some(y)) => x.message == y.message && (x.kind == y.kind || foreign(a, b)),
@@ -18,8 +18,8 @@ pub(super) fn is_shared(a: &Side<'_>, b: &Side<'_>) -> bool {
             a.error_text() == b.error_text()
         }
         (None, None) => {
-            let rule = |s: &Side<'_>| s.seen.cause().map(|cause| cause.code);
-            let end = |s: &Side<'_>| s.seen.end.as_ref().map(|(cause, _)| *cause);
+            let rule = |s: &ComparedSide<'_>| s.seen.cause().map(|cause| cause.code);
+            let end = |s: &ComparedSide<'_>| s.seen.end.as_ref().map(|(cause, _)| *cause);
             rule(a) == rule(b) && end(a) == end(b) && a.came() == b.came()
         }
         _ => false,

@@ -38,7 +38,7 @@ fn refusal(status: u16, kind: &str, words: &str) -> Inspection {
 #[test]
 fn a_fault_is_shared_only_where_status_type_and_words_are_the_same() {
     let is_shared = |a: &Inspection, b: &Inspection| {
-        fault::is_shared(&side::Side::of("A", a), &side::Side::of("B", b))
+        fault::is_shared(&side::ComparedSide::of("A", a), &side::ComparedSide::of("B", b))
     };
     let a = refusal(429, "rate_limit", "Slow down");
     assert!(is_shared(&a, &refusal(429, "rate_limit", "Slow down")));

@@ -1,7 +1,7 @@
 //! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
 
-use super::side::{Side, disposition, foreign, is_failure};
-use super::{Found, Severity, both};
+use super::side::{ComparedSide, disposition, foreign, is_failure};
+use super::{FoundDifferences, Severity, both};
 use crate::inspect::detect::{is_filter, is_length};
 use crate::rule::Code;
 use crate::text::preview;
@@ -43,12 +43,12 @@ fn meaning(word: &str) -> Meaning<'_> {
 
 /// Whether its finish says that a filter, or the model, refused: the word of some dialects for what
 /// is an error in others.
-pub(super) fn is_filtered(s: &Side<'_>) -> bool {
+pub(super) fn is_filtered(s: &ComparedSide<'_>) -> bool {
     s.seen.answer().finish().next().is_some_and(|(_, f)| meaning(f) == Meaning::Filter)
 }
 
 /// Whether the finish `x` of `a` and the finish `y` of `b`, in dialects of their own, say the same.
-pub(super) fn alike(a: &Side<'_>, x: &str, b: &Side<'_>, y: &str) -> bool {
+pub(super) fn alike(a: &ComparedSide<'_>, x: &str, b: &ComparedSide<'_>, y: &str) -> bool {
     match (meaning(x), meaning(y)) {
         (Meaning::Stop, Meaning::Tools) => calls_unsaid(a),
         (Meaning::Tools, Meaning::Stop) => calls_unsaid(b),
@@ -59,17 +59,17 @@ pub(super) fn alike(a: &Side<'_>, x: &str, b: &Side<'_>, y: &str) -> bool {
 }
 
 /// Whether it calls tools in a dialect that has no finish word for that (Gemini, Responses).
-fn calls_unsaid(side: &Side<'_>) -> bool {
+fn calls_unsaid(side: &ComparedSide<'_>) -> bool {
     let words = side.seen.dialect().map_or(&[][..], |d| d.ending().finishes);
     let has_word = words.iter().any(|w| meaning(w) == Meaning::Tools);
     !has_word && !side.seen.answer().tools().is_empty()
 }
 
 /// What became of the finish, choice by choice.
-pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn finish(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (x, y) = (a.seen.answer(), b.seen.answer());
     // An empty word says nothing.
-    let words = |s: &Side<'_>| -> Vec<(u32, String)> {
+    let words = |s: &ComparedSide<'_>| -> Vec<(u32, String)> {
         let all = s.seen.answer().finish().filter(|(_, f)| !f.is_empty());
         all.map(|(c, f)| (c, f.to_owned())).collect()
     };
@@ -124,11 +124,11 @@ pub(super) fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 /// The first choice whose finish is another, or is lost.
 fn rewritten(
-    a: &Side<'_>,
-    b: &Side<'_>,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
     left: &[(u32, String)],
     right: &[(u32, String)],
-    found: &mut Found,
+    found: &mut FoundDifferences,
 ) {
     let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
     // Both are in order of the choice, and have each once.
@@ -149,7 +149,7 @@ fn rewritten(
         }
         (None, _) => format!("the finish {word:?} of choice {choice} at {a} is lost at {b}"),
     };
-    let frame = |s: &Side<'_>| s.seen.answer().finish_frame(*choice);
+    let frame = |s: &ComparedSide<'_>| s.seen.answer().finish_frame(*choice);
     let list = |f: &[(u32, String)]| {
         f.iter().map(|(c, f)| format!("{c}: {f}")).collect::<Vec<_>>().join(", ")
     };
@@ -163,6 +163,6 @@ fn rewritten(
 }
 
 /// Whether it is an answer of which a client that expects events sees nothing.
-fn unreadable(s: &Side<'_>) -> bool {
+fn unreadable(s: &ComparedSide<'_>) -> bool {
     s.found(&[Code::NdjsonInSse, Code::JsonCompletion200, Code::SseSingleNewlineFrames])
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::side::{Side, foreign, members};
-use super::{Check, Found, both, cut, delivery, errors, finish, usage};
+use super::side::{ComparedSide, foreign, members};
+use super::{Check, FoundDifferences, both, cut, delivery, errors, finish, usage};
 use crate::dialect::Channel;
 use crate::rule::{Code, Severity};
 use crate::text::{count, preview};
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// Headers by which gateways tell how often they tried.
 const RETRIES: &[&str] = &["x-litellm-attempted-retries", "x-litellm-attempted-fallbacks"];
 
-fn emptied(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn emptied(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let deltas = a.seen.answer().deltas().len() as u64;
     let answer = b.seen.answer();
     let is_empty = b.objects == 0 && answer.deltas().is_empty();
@@ -54,8 +54,8 @@ fn emptied(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let paths = |s: &Side<'_>| -> Vec<(String, u64)> {
+fn reasoning(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let paths = |s: &ComparedSide<'_>| -> Vec<(String, u64)> {
         s.seen.answer().paths(Channel::Reasoning).collect()
     };
     let (left, right) = (paths(a), paths(b));
@@ -101,7 +101,7 @@ fn reasoning(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Reasoning that only its provider can read, and wants back with the next request.
-fn sealed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn sealed(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     if !same_dialect(a, b) || b.carriers == 0 && b.objects == 0 {
         return;
     }
@@ -111,7 +111,7 @@ fn sealed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
         matches!(name, "encrypted_content" | "thoughtSignature" | "thought_signature")
             || inside && matches!(name, "data" | "signature")
     };
-    let sealed = |s: &Side<'_>| {
+    let sealed = |s: &ComparedSide<'_>| {
         let rows = s.seen.shape().rows().into_iter();
         rows.filter(|r| is(&r.path) && r.types.contains(&"string")).collect::<Vec<_>>()
     };
@@ -127,13 +127,13 @@ fn sealed(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// How much reasoning the one has and the other, where the other has a part of it only.
-fn shortened(a: &Side<'_>, b: &Side<'_>) -> Option<(usize, usize)> {
+fn shortened(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<(usize, usize)> {
     let (x, y) = (a.text(Channel::Reasoning), b.text(Channel::Reasoning));
     let part = x.len() > y.len() && x.contains(&y) && !b.was_stopped();
     part.then(|| (x.chars().count(), y.chars().count()))
 }
 
-fn ids(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn ids(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (x, y) = (&a.ids, &b.ids);
     let word = |ids: &[String]| match ids {
         [] => "no id".to_owned(),
@@ -160,9 +160,10 @@ fn own_ids(x: &[String], y: &[String]) -> bool {
     x == y || x.len() == y.len() && x.iter().zip(y).all(|(x, y)| form(x) == form(y))
 }
 
-fn spliced(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn spliced(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let codes = [Code::MessageStartSpliced, Code::MessageStartDuplicate, Code::ModelChanges];
-    let of = |s: &Side<'_>| s.seen.findings().iter().find(|f| codes.contains(&f.code)).cloned();
+    let of =
+        |s: &ComparedSide<'_>| s.seen.findings().iter().find(|f| codes.contains(&f.code)).cloned();
     if let (None, Some(f)) = (of(a), of(b)) {
         let message = format!("{b} begins another answer in mid-stream: {}", f.message);
         found.add(
@@ -173,8 +174,8 @@ fn spliced(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let models = |s: &Side<'_>| {
+fn model(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let models = |s: &ComparedSide<'_>| {
         // Azure's first chunk has an empty one; dialects that name it elsewhere have the answer's.
         let named = s.models.iter().filter(|m| !m.is_empty());
         let named: Vec<_> = named.take(3).map(|m| format!("{:?}", preview(m, 60))).collect();
@@ -192,7 +193,7 @@ fn model(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Types of events that do not come through, of the dialects whose events have types.
-fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn dropped(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // What keeps a connection alive is no part of the answer; a stream that ends early lacks its end.
     const ALIVE: &[&str] = &["ping", "keepalive"];
     let early = b.was_stopped() || b.error().is_some() && a.error().is_none();
@@ -216,7 +217,7 @@ fn dropped(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     found.add(Code::GwEventsDropped, sides, message);
 }
 
-fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn events(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // Where an error has been named, the name of its event is reported with it.
     if a.named == 0 || b.objects == 0 || !same_dialect(a, b) {
         return;
@@ -246,7 +247,7 @@ fn events(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     found.add_as(Code::GwEventNameStripped, severity, both(left, "none"), message);
 }
 
-fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn comments(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // Another dialect keeps alive in its own way.
     if a.comments > 0 && b.comments == 0 && b.error().is_none() && !foreign(a, b) {
         let left = count(a.comments, "comment");
@@ -256,7 +257,7 @@ fn comments(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// The lines of an event stream that are for going on after a break.
-fn resuming(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn resuming(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (Some(x), Some(y)) = (a.seen.sse(), b.seen.sse()) else { return };
     let id = !x.final_id().is_empty() && y.final_id().is_empty();
     let retry = x.final_retry.is_some() && y.final_retry.is_none();
@@ -272,10 +273,10 @@ fn resuming(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn tools(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let collision = &[Code::ToolIndexCollision];
     if b.found(collision) && !a.found(collision) {
-        let n = |s: &Side<'_>| count(s.seen.answer().tools().len() as u64, "tool call");
+        let n = |s: &ComparedSide<'_>| count(s.seen.answer().tools().len() as u64, "tool call");
         let had = match a.seen.answer().tools().iter().any(|t| t.counted) {
             true => "no index",
             false => "separate indexes",
@@ -285,7 +286,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn retries(_: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn retries(_: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     for name in RETRIES {
         let Some(value) = b.header(name).filter(|v| v.parse::<u32>().is_ok_and(|n| n > 0)) else {
             continue;
@@ -297,7 +298,7 @@ fn retries(_: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// The two requests; recorded sessions may hold two that are not the same.
-fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn request(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (Some(x), Some(y)) = (members(a), members(b)) else { return };
     if !same_dialect(a, b) {
         return;
@@ -328,16 +329,17 @@ fn request(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Whether both requests went to one address.
-fn one_address(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let address = |s: &Side<'_>| s.seen.request.as_ref().map(|r| (r.method.clone(), r.url.clone()));
+fn one_address(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
+    let address =
+        |s: &ComparedSide<'_>| s.seen.request.as_ref().map(|r| (r.method.clone(), r.url.clone()));
     address(a).is_some_and(|x| !x.1.is_empty() && Some(x) == address(b))
 }
 
 /// The same refused request, sent once more after the refusal.
-fn repeated(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let body = |s: &Side<'_>| s.seen.request.as_ref().map(|r| r.body.clone());
-    let refused = |s: &Side<'_>| s.seen.status() == Some(422);
-    let after = |x: &Side<'_>, y: &Side<'_>| {
+fn repeated(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let body = |s: &ComparedSide<'_>| s.seen.request.as_ref().map(|r| r.body.clone());
+    let refused = |s: &ComparedSide<'_>| s.seen.status() == Some(422);
+    let after = |x: &ComparedSide<'_>, y: &ComparedSide<'_>| {
         x.seen.timing.end.zip(y.seen.timing.request).is_some_and(|(end, next)| end <= next)
     };
     let in_turn = after(a, b) || after(b, a);
@@ -349,8 +351,8 @@ fn repeated(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn pieces(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let joined = |s: &Side<'_>| {
+fn pieces(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let joined = |s: &ComparedSide<'_>| {
         let texts = [Channel::Content, Channel::Reasoning, Channel::Refusal].map(|c| s.text(c));
         let tools = s.seen.answer().tools().iter().map(|t| t.arguments.clone());
         (texts, tools.collect::<Vec<_>>())
@@ -367,8 +369,8 @@ fn pieces(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let n = |s: &Side<'_>| s.seen.shape().count("choices[].delta.role");
+fn roles(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let n = |s: &ComparedSide<'_>| s.seen.shape().count("choices[].delta.role");
     let (x, y) = (n(a), n(b));
     let choices = a.seen.answer().choices().len() as u64;
     if y > x && y > choices.max(1) && !foreign(a, b) {
@@ -379,7 +381,7 @@ fn roles(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 /// Members with a value that nothing else here tells of, on one side only: citations, log
 /// probabilities, extensions.
-fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn fields(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let lost = [Code::GwGuardrailEmptied, Code::GwFabricatedFinish];
     let failed = a.error().is_some() || b.error().is_some() || a.was_stopped() || b.was_stopped();
     if !same_dialect(a, b) || failed || b.carriers == 0 || lost.iter().any(|c| found.has(*c)) {
@@ -409,7 +411,7 @@ fn fields(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// The members that one has with a value and the other has not, but for what other checks look at.
-fn only(a: &Side<'_>, b: &Side<'_>, no_usage: bool) -> Vec<String> {
+fn only(a: &ComparedSide<'_>, b: &ComparedSide<'_>, no_usage: bool) -> Vec<String> {
     // The frame of every chunk, and what has a check of its own.
     const REPORTED: &[&str] = &["error", ".delta.role", ".delta.content", ".function_call"];
     const CALL: &[&str] = &["index", "id", "type", "function"];
@@ -451,7 +453,7 @@ fn within(path: &str, member: &str) -> bool {
     path.strip_prefix(member).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn nulls(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     if !same_dialect(a, b) || b.error().is_some() {
         return;
     }
@@ -474,7 +476,7 @@ fn nulls(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn key_order(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let common = |of: &[String], other: &[String]| -> Vec<String> {
         let other: HashSet<&String> = other.iter().collect();
         of.iter().filter(|k| other.contains(k)).cloned().collect()
@@ -487,6 +489,6 @@ fn key_order(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn same_dialect(a: &Side<'_>, b: &Side<'_>) -> bool {
+fn same_dialect(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     a.seen.dialect().map(|d| d.name()) == b.seen.dialect().map(|d| d.name())
 }

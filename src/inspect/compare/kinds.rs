@@ -3,15 +3,15 @@
 
 use super::finish::alike;
 use super::same::ends;
-use super::side::Side;
-use super::{Check, Found, both};
+use super::side::ComparedSide;
+use super::{Check, FoundDifferences, both};
 use crate::dialect::Channel;
 use crate::rule::Code;
 
 /// For two calls of two models or providers.
 pub(super) const CHECKS: &[Check] = &[ends, channels, finish, usage, flow];
 
-fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn channels(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     for (channel, name) in [
         (Channel::Reasoning, "reasoning"),
         (Channel::Content, "content"),
@@ -44,7 +44,7 @@ fn channels(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// The members that a channel came by; tool calls as a whole.
-fn ways(s: &Side<'_>, channel: Channel) -> Vec<(String, u64)> {
+fn ways(s: &ComparedSide<'_>, channel: Channel) -> Vec<(String, u64)> {
     let answer = s.seen.answer();
     let mut ways: Vec<(String, u64)> = answer.paths(channel).collect();
     if channel == Channel::Tool {
@@ -57,8 +57,9 @@ fn ways(s: &Side<'_>, channel: Channel) -> Vec<(String, u64)> {
     ways
 }
 
-fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let first = |s: &Side<'_>| s.seen.answer().finish().next().map(|(c, f)| (c, f.to_owned()));
+fn finish(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let first =
+        |s: &ComparedSide<'_>| s.seen.answer().finish().next().map(|(c, f)| (c, f.to_owned()));
     let (Some((c, x)), Some((d, y))) = (first(a), first(b)) else { return };
     if x != y && !alike(a, &x, b, &y) {
         let frames = (a.seen.answer().finish_frame(c), b.seen.answer().finish_frame(d));
@@ -67,15 +68,15 @@ fn finish(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let names = |s: &Side<'_>| -> Vec<String> {
+fn usage(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let names = |s: &ComparedSide<'_>| -> Vec<String> {
         let mut names: Vec<_> =
             s.seen.answer().usage_seen.iter().map(|(path, _)| path.general()).collect();
         names.dedup();
         names
     };
     let (left, right) = (names(a), names(b));
-    let cut = |s: &Side<'_>| s.failed() || s.was_stopped();
+    let cut = |s: &ComparedSide<'_>| s.failed() || s.was_stopped();
     if left == right || cut(a) || cut(b) {
         return;
     }
@@ -89,9 +90,9 @@ fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// Whether the one streams and the other hands its answer over in lumps.
-fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn flow(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let codes = &[Code::BurstDelivery, Code::JsonCompletion200, Code::HeadersLate];
-    let lumps = |s: &Side<'_>| s.found(codes);
+    let lumps = |s: &ComparedSide<'_>| s.found(codes);
     let (slow, other) = match (lumps(a), lumps(b)) {
         (true, false) => (a, b),
         (false, true) => (b, a),
@@ -100,7 +101,7 @@ fn flow(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     if other.carriers < 2 {
         return;
     }
-    let word = |s: &Side<'_>| if lumps(s) { "in lumps" } else { "streamed" };
+    let word = |s: &ComparedSide<'_>| if lumps(s) { "in lumps" } else { "streamed" };
     let message = format!("{slow} hands its answer over in lumps, where {other} streams");
     found.add(Code::KindsDiffer, both(word(a), word(b)), message);
 }

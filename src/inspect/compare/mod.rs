@@ -25,7 +25,7 @@ use super::{Inspection, Severity};
 use crate::journal::Micros;
 use crate::rule::Code;
 pub use oddity::Oddity;
-use side::Side;
+use side::ComparedSide;
 
 /// Whether the two are expected to be one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Expect {
         if x.is_none() || y.is_none() || x == y {
             return Expect::Same;
         }
-        let (left, right) = (Side::of("A", a), Side::of("B", b));
+        let (left, right) = (ComparedSide::of("A", a), ComparedSide::of("B", b));
         let (direct, gateway) = match (left.marked, right.marked) {
             (false, true) => (x, right),
             (true, false) => (y, left),
@@ -185,11 +185,11 @@ impl Comparison {
 }
 
 /// Where the checks put what they find.
-struct Found {
+struct FoundDifferences {
     /// The names of the direct call and of the other.
     names: [&'static str; 2],
     expect: Expect,
-    options: std::sync::Arc<super::Options>,
+    options: std::sync::Arc<super::InspectOptions>,
     differences: Vec<Difference>,
     /// The other call was cut: what it lacks is missing for that.
     cut: bool,
@@ -213,7 +213,7 @@ impl Both {
     }
 }
 
-impl Found {
+impl FoundDifferences {
     fn add(&mut self, code: Code, both: Both, message: impl Into<String>) {
         self.add_as(code, code.severity(), both, message);
     }
@@ -253,7 +253,7 @@ impl Found {
 }
 
 /// A look at both sides that may find something.
-type Check = fn(&Side<'_>, &Side<'_>, &mut Found);
+type Check = fn(&ComparedSide<'_>, &ComparedSide<'_>, &mut FoundDifferences);
 
 /// Compares two exchanges that are over (or as far as they have come).
 pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
@@ -268,12 +268,12 @@ pub fn compare_sides(a: &Inspection, b: &Inspection) -> Comparison {
 
 fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> Comparison {
     let options = std::sync::Arc::clone(&a.findings.options);
-    let (mut left, mut right) = (Side::of("A", a), Side::of("B", b));
+    let (mut left, mut right) = (ComparedSide::of("A", a), ComparedSide::of("B", b));
     left.is_gateway = left.marked && !right.marked;
     right.is_gateway = right.marked && !left.marked;
     // A gateway is recognized by its marks, in whatever order the two were named.
     let (direct, other) = if left.is_gateway { (&right, &left) } else { (&left, &right) };
-    let mut found = Found {
+    let mut found = FoundDifferences {
         names: [direct.name, other.name],
         expect,
         options,

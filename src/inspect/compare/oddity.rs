@@ -1,7 +1,7 @@
 //! What is legal and unusual in the bytes of a stream, and may be what a gateway stumbles over.
 
 use super::Difference;
-use super::side::Side;
+use super::side::ComparedSide;
 use crate::frame::Framing;
 use crate::inspect::Inspection;
 use crate::rule::Code;
@@ -103,10 +103,10 @@ fn line_feed(end: &[u8]) -> &'static [u8] {
 }
 
 /// A line, and its end.
-type Line<'a> = (&'a [u8], &'a [u8]);
+type RawLine<'a> = (&'a [u8], &'a [u8]);
 
 /// The lines of an event stream, which end with LF, CR LF or CR.
-fn lines(body: &[u8]) -> Vec<Line<'_>> {
+fn lines(body: &[u8]) -> Vec<RawLine<'_>> {
     let (mut lines, mut from) = (Vec::new(), 0);
     while from < body.len() {
         let rest = &body[from..];
@@ -123,7 +123,10 @@ fn lines(body: &[u8]) -> Vec<Line<'_>> {
 }
 
 /// The stream with each of its blocks, its blank line included, replaced by what is made of it.
-fn blocks<'a>(body: &'a [u8], make: impl Fn(&[Line<'a>]) -> Option<Vec<Line<'a>>>) -> Vec<u8> {
+fn blocks<'a>(
+    body: &'a [u8],
+    make: impl Fn(&[RawLine<'a>]) -> Option<Vec<RawLine<'a>>>,
+) -> Vec<u8> {
     let lines = lines(body);
     let blocks = lines.split_inclusive(|(text, _)| text.is_empty());
     let kept = blocks.filter_map(make).flatten();
@@ -131,7 +134,11 @@ fn blocks<'a>(body: &'a [u8], make: impl Fn(&[Line<'a>]) -> Option<Vec<Line<'a>>
 }
 
 /// What the other call may have stumbled over, which has nothing of an answer that the direct one has.
-pub(super) fn suspects(a: &Side<'_>, b: &Side<'_>, differences: &[Difference]) -> Vec<Oddity> {
+pub(super) fn suspects(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    differences: &[Difference],
+) -> Vec<Oddity> {
     let known = [Code::GwTimeout, Code::GwRefused];
     let explained = differences.iter().any(|d| known.contains(&d.code));
     let lost = a.length() > 0 && b.length() == 0 && b.seen.is_over() && !b.was_stopped();

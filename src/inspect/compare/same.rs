@@ -1,9 +1,9 @@
 //! What two recordings of one stream must have in common, and how two calls ended.
 
-use super::side::{Side, disposition, foreign};
-use super::{Check, Expect, Found, both};
+use super::side::{ComparedSide, disposition, foreign};
+use super::{Check, Expect, FoundDifferences, both};
 use crate::dialect::Channel;
-use crate::inspect::{Phase, Reason, Severity, Transport};
+use crate::inspect::{Phase, Reason, Severity, TransportEnd};
 use crate::rule::Code;
 use crate::text::{count, preview};
 
@@ -15,8 +15,8 @@ pub(super) const ENDS: &[Check] = &[ends];
 /// How many characters around a difference are shown.
 const AROUND: usize = 40;
 
-fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let head = |s: &Side<'_>| {
+fn heads(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let head = |s: &ComparedSide<'_>| {
         // Each dialect has its own content type.
         let kind = s.seen.content_type().filter(|_| !foreign(a, b));
         let kind = kind.map(|t| t.split(';').next().unwrap_or_default().trim());
@@ -36,8 +36,8 @@ fn heads(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let reason = |s: &Side<'_>| s.seen.reason().map_or("running", Reason::name);
+pub(super) fn ends(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let reason = |s: &ComparedSide<'_>| s.seen.reason().map_or("running", Reason::name);
     if a.failed() == b.failed() && (!a.failed() || reason(a) == reason(b)) {
         return;
     }
@@ -89,14 +89,14 @@ pub(super) fn ends(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// What is said where only one of them failed: whose fault it is stands before it.
-fn one_failed(failed: &Side<'_>, other: &Side<'_>) -> String {
+fn one_failed(failed: &ComparedSide<'_>, other: &ComparedSide<'_>) -> String {
     let fared = if other.is_whole() { "succeeded".to_owned() } else { other.ended() };
     format!("{failed} failed, {other} {fared}. {}: {}", failed.name, failed.why())
 }
 
 /// A `[DONE]` that only one has: what is added to an answer that is otherwise the same, or taken from it.
-fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let of = |s: &Side<'_>| s.seen.answer().sentinel;
+fn done(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let of = |s: &ComparedSide<'_>| s.seen.answer().sentinel;
     let (left, right) = (of(a), of(b));
     if left.is_some() == right.is_some() {
         return;
@@ -118,20 +118,20 @@ fn done(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 
 /// Whether the connection of the one was cut, and the other closes what came of it as if that were
 /// all.
-fn hides_cut(a: &Side<'_>, b: &Side<'_>) -> bool {
+fn hides_cut(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let cut = matches!(a.seen.reason(), Some(Reason::Truncated | Reason::Reset | Reason::Protocol));
-    let clean = b.seen.ending().transport == Transport::Clean && b.seen.head.is_some();
+    let clean = b.seen.ending().transport == TransportEnd::Clean && b.seen.head.is_some();
     cut && clean && a.failed() && b.failed() && b.error().is_none()
 }
 
 /// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
-fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn faults(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let grave = found.differences.iter().any(|d| d.severity > Severity::Info);
     if grave || a.failed() || b.failed() || found.has(Code::EndsDiffer) {
         return;
     }
     // Timing differs from call to call.
-    let fault = |s: &Side<'_>, other: &Side<'_>| {
+    let fault = |s: &ComparedSide<'_>, other: &ComparedSide<'_>| {
         let findings = s.seen.findings().iter();
         let grave = findings.filter(|f| f.severity > Severity::Info);
         // How a connection broke depends on its framing; that it broke, they have in common.
@@ -153,11 +153,11 @@ fn faults(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     }
 }
 
-fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn text(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // Of an answer that was lost whole, or was none, that has been named; and what a bound or an
     // error cut short is short for that.
     let lost = [Code::GwGuardrailEmptied, Code::GwErrorSwallowed];
-    let refused = |s: &Side<'_>| s.seen.status().is_some_and(|s| s >= 300);
+    let refused = |s: &ComparedSide<'_>| s.seen.status().is_some_and(|s| s >= 300);
     let hidden = a.is_cut() && b.is_unfinished();
     let cut = a.was_stopped() || b.was_stopped() || b.error().is_some() || hidden || found.cut;
     if refused(a) || refused(b) || lost.iter().any(|c| found.has(*c)) {
@@ -221,7 +221,7 @@ fn text(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
 }
 
 /// What became of a channel that arrives in the content of the other: nothing of it is lost, and clients show it.
-fn moved(a: &Side<'_>, b: &Side<'_>, found: &mut Found) -> bool {
+fn moved(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) -> bool {
     for (channel, name) in [(Channel::Reasoning, "reasoning"), (Channel::Refusal, "refusal")] {
         let (text, content) = (a.text(channel), a.text(Channel::Content));
         let arrived = b.text(Channel::Content);
@@ -270,11 +270,11 @@ fn damaged(left: &str, right: &str) -> Option<&'static str> {
 
 /// A choice of A that B does not have, where the others are equal.
 fn missing_choice(
-    a: &Side<'_>,
-    b: &Side<'_>,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
     channel: Channel,
     name: &str,
-    found: &mut Found,
+    found: &mut FoundDifferences,
 ) -> bool {
     let (left, right) = (a.seen.answer(), b.seen.answer());
     let lost = |choice: u32| right.text(channel, choice).is_empty();
@@ -295,8 +295,14 @@ fn missing_choice(
 }
 
 /// The same text, that of one choice at another.
-fn choices(a: &Side<'_>, b: &Side<'_>, channel: Channel, name: &str, found: &mut Found) {
-    let texts = |s: &Side<'_>| -> Vec<(u32, String)> {
+fn choices(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    channel: Channel,
+    name: &str,
+    found: &mut FoundDifferences,
+) {
+    let texts = |s: &ComparedSide<'_>| -> Vec<(u32, String)> {
         s.seen.answer().texts(channel).map(|(c, t)| (c, t.to_owned())).collect()
     };
     let (x, y) = (texts(a), texts(b));
@@ -314,8 +320,8 @@ fn choices(a: &Side<'_>, b: &Side<'_>, channel: Channel, name: &str, found: &mut
     found.by_form();
 }
 
-fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
-    let calls = |s: &Side<'_>| -> Vec<(u32, String, String)> {
+fn tools(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
+    let calls = |s: &ComparedSide<'_>| -> Vec<(u32, String, String)> {
         let name = |n: &Option<String>| n.clone().unwrap_or_default();
         let tools = s.seen.answer().tools().iter();
         tools.map(|t| (t.choice, name(&t.name), t.arguments.clone())).collect()
@@ -336,7 +342,7 @@ fn tools(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
     };
     let (x, y) = (word(&left), word(&right));
     let message = format!("the tool calls differ from number {} on: {a} {x}, {b} {y}", at + 1);
-    let frame = |s: &Side<'_>| s.seen.answer().tools().get(at).map(|t| t.first);
+    let frame = |s: &ComparedSide<'_>| s.seen.answer().tools().get(at).map(|t| t.first);
     found.add(Code::GwToolsChanged, both(x, y).at(frame(a), frame(b)), message);
 }
 
@@ -348,14 +354,14 @@ fn same_json(a: &str, b: &str) -> bool {
 
 /// The last resort: what no other check has reported. Between a stream and its way through a gateway
 /// bytes always differ, so it is reported only where nothing else was.
-fn bytes(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+fn bytes(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (left, right) = (a.seen.body(), b.seen.body());
     if left == right || !found.differences.is_empty() || foreign(a, b) {
         return;
     }
     let at =
         left.iter().zip(right).position(|(x, y)| x != y).unwrap_or(left.len().min(right.len()));
-    let frame = |s: &Side<'_>| {
+    let frame = |s: &ComparedSide<'_>| {
         let i = s.seen.frames().partition_point(|f| f.end() <= at as u64);
         (i < s.seen.frames().len()).then_some(i as u32)
     };
@@ -394,7 +400,7 @@ fn excerpt(text: &str, at: usize) -> String {
 }
 
 /// The frame that brought byte `at` of a channel's text (choice after choice).
-fn frame_at(s: &Side<'_>, channel: Channel, at: usize) -> Option<u32> {
+fn frame_at(s: &ComparedSide<'_>, channel: Channel, at: usize) -> Option<u32> {
     let answer = s.seen.answer();
     let mut before = 0;
     for (choice, text) in answer.texts(channel) {

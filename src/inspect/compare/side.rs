@@ -23,7 +23,7 @@ const MAX_TYPES: usize = 100;
 const MARKS: &[&str] = &["x-litellm-", "x-portkey-", "cf-aig-", "helicone-"];
 
 /// What the checks look at.
-pub(super) struct Side<'a> {
+pub(super) struct ComparedSide<'a> {
     /// `A` or `B`.
     pub(super) name: &'static str,
     /// Whether its head has a gateway's marks.
@@ -64,7 +64,7 @@ pub(super) struct EventType {
 }
 
 /// The side as sentences name it.
-impl fmt::Display for Side<'_> {
+impl fmt::Display for ComparedSide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.is_gateway {
             true => write!(f, "the gateway ({})", self.name),
@@ -73,7 +73,7 @@ impl fmt::Display for Side<'_> {
     }
 }
 
-impl<'a> Side<'a> {
+impl<'a> ComparedSide<'a> {
     pub(super) fn of(name: &'static str, seen: &'a Inspection) -> Self {
         let headers = seen.head.as_ref().map_or(&[][..], |h| &h.headers);
         let mark = |(name, _): &(String, String)| {
@@ -394,8 +394,8 @@ pub(super) fn over(seen: &Inspection) -> &'static str {
 
 /// Whether both speak dialects that are known, and of different detectors: then only what they say
 /// can be compared, not how.
-pub(super) fn foreign(a: &Side<'_>, b: &Side<'_>) -> bool {
-    let family = |s: &Side<'_>| s.seen.dialect().map(|d| d.family());
+pub(super) fn foreign(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
+    let family = |s: &ComparedSide<'_>| s.seen.dialect().map(|d| d.family());
     family(a).zip(family(b)).is_some_and(|(x, y)| x != y)
 }
 
@@ -486,7 +486,7 @@ pub(super) fn is_failure(word: &str) -> bool {
 }
 
 /// The members of a request.
-pub(super) fn members(s: &Side<'_>) -> Option<Vec<String>> {
+pub(super) fn members(s: &ComparedSide<'_>) -> Option<Vec<String>> {
     let body = std::str::from_utf8(&s.seen.request.as_ref()?.body).ok()?;
     let mut tape = Tape::new();
     tape.parse(body).ok()?;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::super::Options;
+use super::super::InspectOptions;
 use super::*;
 use crate::journal::{EndCause, Entry, EntryKind, Head};
 
@@ -45,7 +45,7 @@ pub(super) fn spoken(
     pieces: &[String],
     end: EndCause,
 ) -> Inspection {
-    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut i = Inspection::new(Arc::new(InspectOptions::default()));
     let mut at = 1000;
     let mut push = |what| {
         at += 20_000;
@@ -189,7 +189,7 @@ fn two_models_may_say_different_things() {
 #[test]
 fn a_stream_that_is_only_behind_is_not_accused() {
     let a = stream(&sound());
-    let mut b = Inspection::new(Arc::new(Options::default()));
+    let mut b = Inspection::new(Arc::new(InspectOptions::default()));
     let head = Head {
         status: 200,
         version: "HTTP/1.1".into(),
@@ -520,7 +520,7 @@ fn event_names_matter_where_clients_read_them() {
 #[test]
 fn what_a_retry_sent_is_compared_too() {
     let refused = |body: &str, from: u64, to: u64| {
-        let mut i = Inspection::new(Arc::new(Options::default()));
+        let mut i = Inspection::new(Arc::new(InspectOptions::default()));
         let request = crate::journal::Request {
             method: "POST".into(),
             url: "http://host/v1/chat/completions".into(),
@@ -567,7 +567,7 @@ fn aliases_of_a_gateway_are_one_model_unless_it_names_another() {
 
 /// A body without a head.
 pub(super) fn bare(bytes: &[u8], named_sse: bool) -> Inspection {
-    let mut i = Inspection::new(Arc::new(Options::default()));
+    let mut i = Inspection::new(Arc::new(InspectOptions::default()));
     let what = EntryKind::Bare { status: None, content_type: None, dialect: None, named_sse };
     i.push(&Entry { exchange: 0, at: None, kind: what });
     let bytes = Bytes::copy_from_slice(bytes);

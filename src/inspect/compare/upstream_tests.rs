@@ -99,7 +99,7 @@ fn a_failure_that_only_the_finish_tells_is_swallowed_with_it() {
 
 #[test]
 fn the_librarys_words_stay_out_of_the_sentence() {
-    let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let mut a = Inspection::new(std::sync::Arc::new(super::super::InspectOptions::default()));
     let request = crate::journal::Request { dialect: "openai-chat".into(), ..Default::default() };
     let mut push = |what| a.push(&crate::journal::Entry { exchange: 0, at: Some(1), kind: what });
     push(crate::journal::EntryKind::Request(Box::new(request)));
@@ -119,7 +119,7 @@ fn the_librarys_words_stay_out_of_the_sentence() {
 #[test]
 fn neither_does_the_library_speak_where_a_fault_is_named() {
     let words = "error reading a body from connection: unexpected EOF during chunk size line";
-    let mut a = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let mut a = Inspection::new(std::sync::Arc::new(super::super::InspectOptions::default()));
     let like = stream(&sound());
     let mut push = |what| a.push(&crate::journal::Entry { exchange: 0, at: Some(1), kind: what });
     push(crate::journal::EntryKind::Request(like.request.clone().unwrap()));
@@ -297,7 +297,7 @@ fn of_a_bare_body_nothing_about_the_head_is_told() {
 #[test]
 fn what_never_answered_has_swallowed_nothing() {
     let a = refused(429, r#"{"error":{"message":"Rate limit reached"}}"#);
-    let mut b = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let mut b = Inspection::new(std::sync::Arc::new(super::super::InspectOptions::default()));
     let mut push = |what| b.push(&crate::journal::Entry { exchange: 0, at: Some(1), kind: what });
     push(crate::journal::EntryKind::Request(Box::default()));
     push(crate::journal::EntryKind::End { cause: EndCause::Refused, detail: "refused".into() });
@@ -489,7 +489,7 @@ fn a_message_beside_the_delta_is_missed() {
 /// Forty frames, so many in a read, one read every `step` microseconds from `first` on.
 fn timed(step: u64, first: u64, each: usize) -> Inspection {
     let like = stream(&sound());
-    let mut timed = Inspection::new(std::sync::Arc::new(super::super::Options::default()));
+    let mut timed = Inspection::new(std::sync::Arc::new(super::super::InspectOptions::default()));
     {
         let mut push =
             |at, what| timed.push(&crate::journal::Entry { exchange: 0, at: Some(at), kind: what });

@@ -1,11 +1,11 @@
 //! The counts of tokens on both sides, compared where they mean the same.
 
-use super::side::{Side, foreign, members};
-use super::{Found, both};
+use super::side::{ComparedSide, foreign, members};
+use super::{FoundDifferences, both};
 use crate::dialect::Usage;
 use crate::rule::Code;
 
-pub(super) fn usage(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn usage(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (x, mut y) = (a.seen.answer().usage, b.seen.answer().usage);
     if let Some(n) = y.reasoning.filter(|n| *n > 0)
         && x.is_given()
@@ -64,7 +64,7 @@ fn word(x: Usage, y: Usage) -> [String; 2] {
 ///
 /// Across dialects a count may hold more: Anthropic and Bedrock leave what came from a cache out of
 /// the input, Gemini leaves the thoughts out of the output, and each has its own idea of a total.
-fn alike(a: &Side<'_>, x: Usage, b: &Side<'_>, y: Usage) -> bool {
+fn alike(a: &ComparedSide<'_>, x: Usage, b: &ComparedSide<'_>, y: Usage) -> bool {
     if foreign(a, b) {
         let equal = |n: [Option<u64>; 2], m: [Option<u64>; 2]| {
             let sums = |n: [Option<u64>; 2]| n[0].map(|v| [v, v.saturating_add(n[1].unwrap_or(0))]);
@@ -90,13 +90,13 @@ fn alike(a: &Side<'_>, x: Usage, b: &Side<'_>, y: Usage) -> bool {
 }
 
 /// Whether its input counts leave out what was written to a cache.
-fn writes_cache(s: &Side<'_>) -> bool {
+fn writes_cache(s: &ComparedSide<'_>) -> bool {
     let written = ["cache_creation_input_tokens", "cacheWriteInputTokens"];
     let rows = s.seen.shape().rows();
     rows.iter().any(|r| written.iter().any(|w| r.path.ends_with(w)) && r.sample != "0")
 }
 
-pub(super) fn shape(a: &Side<'_>, b: &Side<'_>, found: &mut Found) {
+pub(super) fn shape(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     if let (Some(x), Some(y)) = (a.usage_alone, b.usage_alone)
         && x != y
         && !foreign(a, b)

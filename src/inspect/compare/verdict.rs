@@ -1,7 +1,7 @@
 //! The sentence that sums a comparison up: who lost what, and where.
 
 use super::fault;
-use super::side::{self, Side, disposition, finish, over};
+use super::side::{self, ComparedSide, disposition, finish, over};
 use super::{Difference, Expect};
 use crate::inspect::Severity;
 use crate::rule::{Code, Subject};
@@ -14,8 +14,8 @@ const MAX_BESIDES: usize = 4;
 pub(super) fn verdict(
     expect: Expect,
     differences: &[Difference],
-    a: &Side<'_>,
-    b: &Side<'_>,
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
 ) -> String {
     let running = !(a.seen.is_over() && b.seen.is_over());
     let sentence = match (differences.first(), expect) {
@@ -48,7 +48,7 @@ pub(super) fn verdict(
             format!("No difference: the bodies are identical{why}")
         }
         (None, Expect::Same) if side::foreign(a, b) => {
-            let name = |s: &Side<'_>| s.seen.dialect().map_or("", |d| d.name());
+            let name = |s: &ComparedSide<'_>| s.seen.dialect().map_or("", |d| d.name());
             format!("The same answer in two dialects: {}, {}", name(a), name(b))
         }
         (None, Expect::Same) => "No difference that matters".to_owned(),
@@ -58,7 +58,7 @@ pub(super) fn verdict(
 
 /// The gravest difference, and what others there are. Of a call that came to an error, that comes
 /// before what is merely odd.
-fn grave(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+fn grave(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     let serious = differences.iter().filter(|d| d.severity > Severity::Info);
     let retold = differences.iter().find(|d| d.code == Code::GwErrorRewrapped);
     let is_request = |d: &Difference| a.seen.rule(d.code).subject == Some(Subject::Request);
@@ -107,7 +107,7 @@ fn is_done(d: &Difference) -> bool {
 }
 
 /// What was said is the same; what stands around it is not.
-fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+fn around(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     let mut list: Vec<String> = Vec::new();
     for d in differences {
         let what = match d.code {
@@ -141,7 +141,7 @@ fn around(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
 }
 
 /// Two answers of their own: how both ended, and of what kind they are.
-fn apart(differences: &[Difference], a: &Side<'_>, b: &Side<'_>) -> String {
+fn apart(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     let (x, y) = (disposition(a.seen), disposition(b.seen));
     let stopped = a.was_stopped() || b.was_stopped();
     let ends = match (a.failed() || b.failed(), x == y) {

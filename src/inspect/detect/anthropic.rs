@@ -1,6 +1,6 @@
 //! Rules about the events of Anthropic Messages: their names, their order, what each must bring.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, chat, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, Severity, chat, refused};
 use crate::frame::FrameKind;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
@@ -37,7 +37,7 @@ const BLOCKS: &[&str] = &[
 
 /// A second `message_start`.
 struct Second {
-    place: Place,
+    place: FindingPlace,
     /// Something was said between the two.
     spliced: bool,
     message: String,
@@ -51,7 +51,7 @@ pub(super) struct AnthropicDetector {
     spoke: bool,
     second: Option<Second>,
     /// A `[DONE]`, and the name of its event.
-    done: Option<(Place, String)>,
+    done: Option<(FindingPlace, String)>,
 }
 
 impl Detector for AnthropicDetector {

@@ -1,9 +1,9 @@
 //! Rules about the life of blocks: what the fold over their events found at fault.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, Severity, refused};
 use crate::dialect::Channel;
 use crate::inspect::Facts;
-use crate::inspect::blocks::Fault;
+use crate::inspect::blocks::BlockFault;
 use crate::text;
 
 /// A shorter answer may equal a thought by chance.
@@ -26,13 +26,13 @@ impl Detector for BlocksDetector {
     }
 }
 
-fn tell(facts: &Facts, faults: &[Fault], findings: &mut Findings) {
+fn tell(facts: &Facts, faults: &[BlockFault], findings: &mut Findings) {
     if facts.misread().is_some() || refused(facts) {
         return;
     }
     for fault in faults {
         let offset = facts.frames().get(fault.frame as usize).map(|f| f.offset);
-        let place = Place { frame: Some(fault.frame), offset };
+        let place = FindingPlace { frame: Some(fault.frame), offset };
         findings.raise_as(fault.code, fault.severity, place, fault.message.clone());
     }
 }
@@ -53,7 +53,7 @@ fn restated_otherwise(facts: &Facts, findings: &mut Findings) {
         other.frame,
         count(other.same)
     );
-    let place = Place { frame: Some(other.frame), offset };
+    let place = FindingPlace { frame: Some(other.frame), offset };
     findings.raise(Code::DeltasDifferFromDone, place, message);
 }
 
@@ -72,7 +72,7 @@ fn thought_aloud(facts: &Facts, findings: &mut Findings) {
             "The whole answer ({}) streamed as reasoning, then again as content",
             text::count(chars as u64, "character")
         );
-        let place = Place { frame: first, offset };
+        let place = FindingPlace { frame: first, offset };
         findings.raise_as(Code::AnswerAsReasoning, Severity::Warn, place, message);
     }
 }

@@ -1,6 +1,6 @@
 //! Rules about the transport of the body: where it ends, how it is cut, what codes it.
 
-use super::{Code, Detector, Findings, Look, Phase, Place, Severity, refused};
+use super::{Code, Detector, FindingPlace, Findings, Look, Phase, Severity, refused};
 use crate::frame::{FrameKind, Framing};
 use crate::inspect::{Facts, chunked};
 use crate::journal::EndCause;
@@ -30,7 +30,7 @@ impl Detector for BodyDetector {
         let new = facts.frames().range(first..facts.frames().len());
         let begun = new.take_while(|f| f.offset < cut).map(|f| (f, facts.reads_of(&f).len()));
         if let Some((index, (frame, reads))) = (first..).zip(begun).find(|(_, (_, n))| *n > 1) {
-            let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+            let place = FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) };
             findings.raise_once(
                 Code::FrameSplitAcrossReads,
                 place,
@@ -40,9 +40,12 @@ impl Detector for BodyDetector {
         let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
         // Between the texts of binary messages any byte may look like part of a character.
         if splits_character(head, tail) && !is_binary(facts) {
-            let place = Place { frame: Some(first as u32), offset: Some(cut) };
-            let place =
-                if first < facts.frames().len() { place } else { Place { frame: None, ..place } };
+            let place = FindingPlace { frame: Some(first as u32), offset: Some(cut) };
+            let place = if first < facts.frames().len() {
+                place
+            } else {
+                FindingPlace { frame: None, ..place }
+            };
             findings.raise_once(
                 Code::Utf8Split,
                 place,
@@ -58,7 +61,7 @@ impl Detector for BodyDetector {
             let name = facts.coding().map_or("?", |c| c.name());
             findings.raise(
                 Code::BadContentEncoding,
-                Place::default(),
+                FindingPlace::default(),
                 format!(
                     "Content-Encoding {} cannot be decoded: {}",
                     text::preview(name, 40),
@@ -88,7 +91,7 @@ fn inner_chunks(facts: &Facts, findings: &mut Findings) {
         return;
     }
     if let Some(chunks) = chunked::find(facts.body()) {
-        let place = Place { frame: None, offset: Some(chunks.offset as u64) };
+        let place = FindingPlace { frame: None, offset: Some(chunks.offset as u64) };
         let message = format!(
             "HTTP chunk sizes inside the body: {} (chunked encoding applied twice)",
             text::count(chunks.count, "chunk")
@@ -137,7 +140,7 @@ fn transport(facts: &Facts, findings: &mut Findings) {
     };
     let Some((code, message)) = named else { return };
     let severity = if whole { code.severity().min(Severity::Warn) } else { code.severity() };
-    let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
+    let place = FindingPlace { frame: None, offset: Some(facts.body().len() as u64) };
     findings.raise_end(code, severity, place, message, detail);
 }
 
@@ -244,7 +247,7 @@ fn after_end(facts: &Facts, findings: &mut Findings) {
         let bytes = body.len() as u64 - frame.offset;
         findings.raise(
             Code::BytesAfterEnd,
-            Place { frame: Some(index as u32), offset: Some(frame.offset) },
+            FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) },
             format!("{} received after {what}", text::count(bytes, "byte")),
         );
     }

@@ -1,6 +1,6 @@
 //! Rules about the chunks of Chat Completions: choices, deltas, their text fields, finishes.
 
-use super::{ChatChunk, Code, Detector, Findings, FrameView, Place, Severity};
+use super::{ChatChunk, Code, Detector, FindingPlace, Findings, FrameView, Severity};
 use crate::dialect::valid_choice;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
@@ -27,7 +27,7 @@ pub(super) struct ChatDetector {
     any: bool,
     /// A choice without index was reported.
     unnumbered: bool,
-    missing: Option<Place>,
+    missing: Option<FindingPlace>,
 }
 
 impl Detector for ChatDetector {
@@ -98,13 +98,13 @@ impl Detector for ChatDetector {
             findings.raise_as(
                 Code::RequiredFieldMissing,
                 Severity::Warn,
-                Place::default(),
+                FindingPlace::default(),
                 message,
             );
         }
         if let Some(gap) = self.choices.iter().position(|c| !c.seen) {
             let message = format!("Choice {} without a choice {gap}", self.choices.len() - 1);
-            findings.raise(Code::ChoiceIndexGap, Place::default(), message);
+            findings.raise(Code::ChoiceIndexGap, FindingPlace::default(), message);
         }
     }
 }
@@ -127,7 +127,7 @@ pub(super) fn unknown_event(
     }
 }
 
-fn missing(place: Place, findings: &mut Findings) {
+fn missing(place: FindingPlace, findings: &mut Findings) {
     let frame = place.frame.unwrap_or_default();
     findings.raise(Code::ChoicesMissing, place, format!("Frame {frame} has no `choices`"));
 }

@@ -1,6 +1,6 @@
 //! A rule about what clients return where the wire is complete.
 
-use super::{Code, Detector, Findings, Place, Severity, cut, ours, refused};
+use super::{Code, Detector, FindingPlace, Findings, Severity, cut, ours, refused};
 use crate::inspect::{ClientView, Facts, Returned, Standing};
 use crate::text;
 
@@ -66,7 +66,7 @@ impl Detector for ClientDetector {
             None => format!("Finished on the wire, but {first}"),
         };
         let offset = frame.and_then(|frame| facts.frames().get(frame as usize)).map(|f| f.offset);
-        findings.raise_as(Code::ClientFails, severity, Place { frame, offset }, message);
+        findings.raise_as(Code::ClientFails, severity, FindingPlace { frame, offset }, message);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules that hold the provider's own figures about time and size against what was seen here.
 
-use super::{Code, Detector, EachFrame, Findings, Look, Place, cut, ours, refused};
+use super::{Code, Detector, EachFrame, FindingPlace, Findings, Look, cut, ours, refused};
 use crate::dialect::{Channel, Varying};
 use crate::inspect::{Facts, Packing};
 use crate::journal::Micros;
@@ -76,7 +76,7 @@ fn created(each: &EachFrame<'_>) -> Option<f64> {
     (seconds > EARLIEST).then_some(seconds)
 }
 
-fn skew(facts: &Facts, created: f64, place: Place, findings: &mut Findings) {
+fn skew(facts: &Facts, created: f64, place: FindingPlace, findings: &mut Findings) {
     let head = facts.head.as_ref().and_then(|h| h.header("date"));
     let Some(date) = head.and_then(http_date) else { return };
     // The head may have come with the first token, long after the answer was begun.
@@ -163,7 +163,7 @@ fn batches(facts: &Facts, findings: &mut Findings) {
         text::group(deltas),
         packing.per_delta()
     );
-    findings.raise(Code::MicroBatching, Place::default(), message);
+    findings.raise(Code::MicroBatching, FindingPlace::default(), message);
 }
 
 /// Where providers tell how long they took, and how many of the unit are a second.
@@ -198,7 +198,7 @@ fn duration(facts: &Facts, passed: Micros, findings: &mut Findings) {
             continue;
         }
         let Some((name, counted)) = tape.root(&data).and_then(figure) else { continue };
-        let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+        let place = FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) };
         let why = if counted > passed * 1.5 + 0.5 {
             "the answer was made earlier"
         } else if passed > counted * 2.0 + 2.0 {

@@ -1,6 +1,6 @@
 //! Rules about getting as far as an answer: name, connection, TLS, the head's arrival.
 
-use super::{Code, Detector, Findings, Place};
+use super::{Code, Detector, FindingPlace, Findings};
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Timeout};
 
@@ -33,7 +33,7 @@ impl Detector for ConnectDetector {
             }
             _ => return,
         };
-        findings.raise_end(rule, rule.severity(), Place::default(), message, detail);
+        findings.raise_end(rule, rule.severity(), FindingPlace::default(), message, detail);
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) use over::{is_whole, lost_frames};
 pub(super) use reasons::finish_words;
 pub(in crate::inspect) use reasons::{is_filter, is_length};
 
-use super::{Code, Detector, Findings, FrameView, Place, cut, ours, refused, wants_done};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, cut, ours, refused, wants_done};
 use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
 use crate::json::{self, Value};
@@ -105,12 +105,12 @@ fn sent_nothing(facts: &Facts, findings: &mut Findings) -> bool {
         ),
     };
     let message = format!("No answer: {status}{what}");
-    findings.raise(Code::NoAnswer, Place::default(), message);
+    findings.raise(Code::NoAnswer, FindingPlace::default(), message);
     true
 }
 
-fn frame(facts: &Facts, index: Option<u32>) -> Place {
-    Place {
+fn frame(facts: &Facts, index: Option<u32>) -> FindingPlace {
+    FindingPlace {
         frame: index,
         offset: index.and_then(|i| facts.frames().get(i as usize)).map(|f| f.offset),
     }

@@ -1,7 +1,7 @@
 //! Rules about AWS's binary messages.
 
 use super::page::begins_page;
-use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, ours, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, Severity, cut, ours, refused};
 use crate::frame::eventstream::{Damage, EventStreamMessage};
 use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
@@ -64,7 +64,7 @@ impl Detector for EventStreamDetector {
         };
         // Where the connection was cut, that is the finding.
         let severity = if cut(facts) { Severity::Info } else { Severity::Error };
-        let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+        let place = FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) };
         findings.raise_as(Code::EventstreamIncomplete, severity, place, message);
     }
 }

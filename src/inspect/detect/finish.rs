@@ -1,8 +1,8 @@
 //! Rules about how choices finish, and what comes after.
 
 use super::{
-    ChatChunk, Code, Detector, Findings, FrameView, Place, Severity, cut, end, is_chat, ours,
-    refused,
+    ChatChunk, Code, Detector, FindingPlace, Findings, FrameView, Severity, cut, end, is_chat,
+    ours, refused,
 };
 use crate::dialect::{self, Channel};
 use crate::inspect::Facts;
@@ -18,7 +18,7 @@ pub(super) struct FinishDetector {
     /// What the choices said when they finished first.
     said: Vec<(u64, String)>,
     /// The first finish that is an empty string, and how many there are.
-    empty: Option<(Place, u64)>,
+    empty: Option<(FindingPlace, u64)>,
     /// What the provider says about the finish in words of its own.
     explained: Option<String>,
 }
@@ -46,7 +46,7 @@ impl Detector for FinishDetector {
         for (choice, reason) in answer.finish().filter(|_| answer.errors.is_empty()) {
             let frame = answer.finish_frame(choice);
             let offset = frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
-            let place = Place { frame, offset };
+            let place = FindingPlace { frame, offset };
             let shown = text::preview(&end::finish_words(facts, choice, reason), 60);
             if is_malformed(reason) {
                 continue;
@@ -117,7 +117,7 @@ impl FinishDetector {
             };
             let reason = text::preview(reason, 40);
             let message = format!("Model made an unusable tool call, finish \"{reason}\"{words}");
-            findings.raise(Code::ToolCallMalformed, Place { frame, offset }, message);
+            findings.raise(Code::ToolCallMalformed, FindingPlace { frame, offset }, message);
         }
     }
 

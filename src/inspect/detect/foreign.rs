@@ -1,6 +1,6 @@
 //! A stream that changes its dialect: something in between went on with the answer of another server, untranslated.
 
-use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, Severity, cut, refused};
 use crate::dialect::{self, Channel, Confidence, Dialect, Payload};
 use crate::inspect::Facts;
 use crate::text;
@@ -10,7 +10,7 @@ pub(super) struct ForeignDetector {
     /// Size of the shape table when a frame was last asked for its dialect: a frame of another makes it grow.
     paths: usize,
     /// The first frame of another dialect, and how much of the answer came before.
-    first: Option<(Place, &'static dyn Dialect, u64)>,
+    first: Option<(FindingPlace, &'static dyn Dialect, u64)>,
 }
 
 impl Detector for ForeignDetector {

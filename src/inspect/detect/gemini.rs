@@ -1,6 +1,6 @@
 //! Rules about Gemini's candidates: that there are none, that one ends without a word.
 
-use super::{Code, Detector, Findings, FrameView, Place, chat, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, chat, refused};
 use crate::dialect;
 use crate::frame::FrameKind;
 use crate::frame::sse::SseBlock;
@@ -24,7 +24,7 @@ pub(super) fn blocked<'a>(
     feedback.str("blockReason")
 }
 
-fn raise_blocked(reason: &str, place: Place, findings: &mut Findings) {
+fn raise_blocked(reason: &str, place: FindingPlace, findings: &mut Findings) {
     let reason = text::preview(reason, 40);
     let message = format!("Prompt blocked ({reason}): no candidates and no error");
     findings.raise_once(Code::CandidatesEmpty, place, message);
@@ -48,7 +48,7 @@ impl Detector for GeminiDetector {
             && let Some(reason) = blocked(facts, tape.root(&data))
         {
             let frame = facts.frames().len() as u32 - 1;
-            raise_blocked(&reason, Place { frame: Some(frame), offset: None }, findings);
+            raise_blocked(&reason, FindingPlace { frame: Some(frame), offset: None }, findings);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::page::{is_html, page_words, parse};
 use super::status::{WHAT_TO_DO, is_swallowed, swallowed};
-use super::{Code, Detector, Findings, Place, Severity, ours, refused};
+use super::{Code, Detector, FindingPlace, Findings, Severity, ours, refused};
 use crate::frame::sse::SseBlock;
 use crate::frame::{Frame, FrameKind, Framing};
 use crate::inspect::Facts;
@@ -21,7 +21,7 @@ impl Detector for HeadDetector {
             let (length, coding) = (text::preview(length, 20), text::preview(coding, 20));
             let message =
                 format!("Content-Length ({length}) together with Transfer-Encoding ({coding})");
-            findings.raise(Code::LengthAndChunked, Place::default(), message);
+            findings.raise(Code::LengthAndChunked, FindingPlace::default(), message);
         }
         malformed(facts, findings);
         transfer_coded(facts, findings);
@@ -29,7 +29,7 @@ impl Detector for HeadDetector {
         if media_type(facts) != "text/event-stream" {
             return;
         }
-        let nowhere = Place::default();
+        let nowhere = FindingPlace::default();
         if let Some(length) = head.header("content-length").filter(|l| *l != "0") {
             let message = format!(
                 "Stream has a Content-Length ({}): it was collected before it was sent",
@@ -75,7 +75,7 @@ impl Detector for HeadDetector {
                 }
                 None => "Event stream without a content type".to_owned(),
             };
-            findings.raise(Code::SseMislabelled, Place::default(), message);
+            findings.raise(Code::SseMislabelled, FindingPlace::default(), message);
         }
         if !super::cut(facts) && !ours(facts) && facts.web_socket().is_none() {
             no_stream(facts, findings);
@@ -106,7 +106,7 @@ fn malformed(facts: &Facts, findings: &mut Findings) {
         }
         None => return,
     };
-    findings.raise(Code::HeaderMalformed, Place::default(), message);
+    findings.raise(Code::HeaderMalformed, FindingPlace::default(), message);
 }
 
 /// What is wrong with a header line, and who refuses the response for it.
@@ -152,7 +152,7 @@ fn no_stream(facts: &Facts, findings: &mut Findings) {
     if facts.framing() != Some(Framing::Whole) {
         return unframed(facts, &name, findings);
     }
-    let place = Place { frame: Some(0), offset: Some(0) };
+    let place = FindingPlace { frame: Some(0), offset: Some(0) };
     if is_html(facts.body()) {
         let page = text::preview(&page_words(facts.body()), 80);
         let message = format!("{name} a web page ({page}) instead of a stream");
@@ -166,18 +166,18 @@ fn is_empty(facts: &Facts, name: &str, findings: &mut Findings) -> bool {
     let (status, body) = (facts.status(), facts.body());
     if let Some(code @ (204 | 205)) = status {
         let message = format!("HTTP {code} for a stream request: no content");
-        findings.raise(Code::NoContent204, Place::default(), message);
+        findings.raise(Code::NoContent204, FindingPlace::default(), message);
     } else if body.trim_ascii().is_empty() {
         if facts.framing() != Some(Framing::Sse) && facts.coding_error.is_none() {
             let what = if body.is_empty() { "an empty body" } else { "a body of whitespace" };
             let message = format!("{name} {what}: no events received");
-            findings.raise(Code::EmptyStream, Place::default(), message);
+            findings.raise(Code::EmptyStream, FindingPlace::default(), message);
         }
     } else if facts.array_is_closed() == Some(true)
         && facts.frames().iter().all(|f| f.kind == FrameKind::Body)
     {
         let message = format!("{name} an empty array: no elements received");
-        findings.raise(Code::EmptyStream, Place::default(), message);
+        findings.raise(Code::EmptyStream, FindingPlace::default(), message);
     } else {
         return false;
     }
@@ -186,7 +186,7 @@ fn is_empty(facts: &Facts, name: &str, findings: &mut Findings) -> bool {
 
 /// A body that is one JSON value, or none, where a stream should be.
 fn no_json_stream(facts: &Facts, name: &str, findings: &mut Findings) {
-    let place = Place { frame: Some(0), offset: Some(0) };
+    let place = FindingPlace { frame: Some(0), offset: Some(0) };
     let body = facts.body();
     let (tape, source) = parse(body);
     // JSON under text/event-stream is the SSE rules' matter; so is a head that is not known.
@@ -250,7 +250,7 @@ fn transfer_coded(facts: &Facts, findings: &mut Findings) {
             "Transfer-Encoding \"{value}\": httpx refuses it, others return the coded bytes"
         ),
     };
-    findings.raise(Code::HeaderMalformed, Place::default(), message);
+    findings.raise(Code::HeaderMalformed, FindingPlace::default(), message);
 }
 
 /// Text under text/event-stream: no line of it is a field or a comment.
@@ -265,7 +265,11 @@ fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
     }
     let begins = text::preview(String::from_utf8_lossy(&body[..body.len().min(400)]).trim(), 80);
     let message = format!("{name} a body that is not an event stream: `{begins}`");
-    findings.raise(Code::WrongContentType, Place { frame: Some(0), offset: Some(0) }, message);
+    findings.raise(
+        Code::WrongContentType,
+        FindingPlace { frame: Some(0), offset: Some(0) },
+        message,
+    );
 }
 
 #[cfg(test)]

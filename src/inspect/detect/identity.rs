@@ -1,7 +1,9 @@
 //! Rules about what a chunk says of itself beside its choices: id, model, created, fields that
 //! OpenAI's schema does not have.
 
-use super::{ChatChunk, Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity};
+use super::{
+    ChatChunk, Code, Detector, EachFrame, FindingPlace, Findings, FrameView, Look, Severity,
+};
 use crate::dialect::{Channel, Varying};
 use crate::inspect::Facts;
 use crate::json::Value;
@@ -20,7 +22,7 @@ pub(super) struct IdentityDetector {
     /// Size of the shape table when fields were last compared: a new field makes it grow.
     paths: usize,
     strange: Vec<String>,
-    first_strange: Place,
+    first_strange: FindingPlace,
     mixed: Mixed,
 }
 
@@ -37,7 +39,7 @@ struct Mixed {
     /// How many chunks have a role.
     roles: u32,
     /// Where a second answer began after so much text, with its own role.
-    second: Option<(Place, u64)>,
+    second: Option<(FindingPlace, u64)>,
 }
 
 /// How many ids are kept.
@@ -236,7 +238,14 @@ impl IdentityDetector {
 }
 
 /// The first difference is reported; that there are more, the shape table and the frames show.
-fn differs(rule: Code, what: &str, first: &str, here: &str, place: Place, findings: &mut Findings) {
+fn differs(
+    rule: Code,
+    what: &str,
+    first: &str,
+    here: &str,
+    place: FindingPlace,
+    findings: &mut Findings,
+) {
     if findings.again(rule) {
         return;
     }
@@ -250,7 +259,7 @@ fn differs(rule: Code, what: &str, first: &str, here: &str, place: Place, findin
     findings.raise(rule, place, message);
 }
 
-fn overflow(what: &str, source: &str, place: Place, findings: &mut Findings) {
+fn overflow(what: &str, source: &str, place: FindingPlace, findings: &mut Findings) {
     let is_number = source.starts_with(|c| matches!(c, '-' | '0'..='9' | 'N' | 'I'));
     let whole = source.parse::<u64>().is_ok_and(|n| n <= 1 << 53);
     if is_number && !whole {

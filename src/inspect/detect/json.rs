@@ -1,7 +1,7 @@
 //! Rules about payloads as JSON, and about `[DONE]`, which is none.
 
 use super::page::begins_page;
-use super::{Code, Detector, Findings, FrameView, Place, allowed, cut, refused, tail};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, allowed, cut, refused, tail};
 use crate::frame::FrameKind;
 use crate::inspect::Facts;
 use crate::inspect::surrogate::Lone;
@@ -77,7 +77,7 @@ impl Detector for JsonDetector {
             0 => "the finish".to_owned(),
             n => text::count(n as u64, "delta"),
         };
-        let place = Place {
+        let place = FindingPlace {
             frame: Some(done),
             offset: facts.frames().get(done as usize).map(|f| f.offset),
         };

@@ -37,7 +37,7 @@ mod web_socket;
 pub(in crate::inspect) use end::{is_filter, is_length};
 pub(in crate::inspect) use status::provider_words;
 
-pub(super) use super::findings::{Findings, Place};
+pub(super) use super::findings::{FindingPlace, Findings};
 
 use std::borrow::Cow;
 
@@ -166,8 +166,8 @@ impl<'a> ChatChunk<'a> {
 
 impl<'a> EachFrame<'a> {
     /// This frame.
-    pub(super) fn place(&self) -> Place {
-        Place { frame: Some(self.index), offset: Some(self.frame.offset) }
+    pub(super) fn place(&self) -> FindingPlace {
+        FindingPlace { frame: Some(self.index), offset: Some(self.frame.offset) }
     }
 
     /// Its bytes.
@@ -208,14 +208,14 @@ impl<'a> EachFrame<'a> {
 
 impl FrameView<'_> {
     /// This frame.
-    pub(super) fn place(&self) -> Place {
-        Place { frame: Some(self.index), offset: Some(self.frame.offset) }
+    pub(super) fn place(&self) -> FindingPlace {
+        FindingPlace { frame: Some(self.index), offset: Some(self.frame.offset) }
     }
 
     /// A byte of this frame's data.
-    pub(super) fn place_in_data(&self, at: usize) -> Place {
+    pub(super) fn place_in_data(&self, at: usize) -> FindingPlace {
         let data = self.frame.data_span().map_or(self.frame.offset, |s| (s.start + at) as u64);
-        Place { frame: Some(self.index), offset: Some(data) }
+        FindingPlace { frame: Some(self.index), offset: Some(data) }
     }
 }
 

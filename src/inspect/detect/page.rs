@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Code, Findings, Place};
+use super::{Code, FindingPlace, Findings};
 use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
@@ -22,7 +22,7 @@ pub(super) fn begins_page(line: &[u8]) -> bool {
 }
 
 /// Says that a web page begins at a place in the stream.
-pub(super) fn in_stream(facts: &Facts, place: Place, findings: &mut Findings) {
+pub(super) fn in_stream(facts: &Facts, place: FindingPlace, findings: &mut Findings) {
     let offset = place.offset.and_then(|offset| usize::try_from(offset).ok());
     let page = offset.and_then(|offset| facts.body().get(offset..)).unwrap_or_default();
     let words = text::preview(&page_words(page), 80);

@@ -3,7 +3,7 @@
 use super::head::media_type;
 use super::page::{begins_page, in_stream};
 use super::sse::block;
-use super::{Code, Detector, Findings, FrameView, Place, Severity, cut, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, Severity, cut, refused};
 use crate::dialect::{self, Payload, error_text};
 use crate::frame::sse::SseLine;
 use crate::frame::{FrameKind, Framing};
@@ -17,7 +17,7 @@ pub(super) struct RawDetector {
     /// count is ahead are a frame's lines looked at again.
     ignored: u64,
     /// Where a web page has begun: its lines are no findings of their own.
-    page: Option<Place>,
+    page: Option<FindingPlace>,
 }
 
 impl Detector for RawDetector {
@@ -77,7 +77,7 @@ impl RawDetector {
             if matches!(line.name, b"id" | b"retry") || raw {
                 continue;
             }
-            let place = Place {
+            let place = FindingPlace {
                 frame: Some(view.index),
                 offset: Some(view.frame.offset + line.offset as u64),
             };
@@ -117,7 +117,7 @@ fn is_misspelled_data(name: &[u8]) -> bool {
 }
 
 /// A `data` line that no client reads, because of how its name is written.
-fn misspelled(facts: &Facts, line: &SseLine<'_>, place: Place, findings: &mut Findings) {
+fn misspelled(facts: &Facts, line: &SseLine<'_>, place: FindingPlace, findings: &mut Findings) {
     let value = String::from_utf8_lossy(line.value);
     let name = text::preview(&String::from_utf8_lossy(line.name), 20);
     let mut tape = Tape::new();
@@ -142,7 +142,7 @@ fn misspelled(facts: &Facts, line: &SseLine<'_>, place: Place, findings: &mut Fi
     findings.raise_as(Code::SseFieldMisspelled, severity, place, message);
 }
 
-fn unknown_field(line: &SseLine<'_>, place: Place, findings: &mut Findings) {
+fn unknown_field(line: &SseLine<'_>, place: FindingPlace, findings: &mut Findings) {
     let value = String::from_utf8_lossy(line.value);
     let name = text::preview(&String::from_utf8_lossy(line.name), 60);
     if line.name.eq_ignore_ascii_case(b"error") {
@@ -173,7 +173,7 @@ fn raw_json(
     view: &FrameView<'_>,
     line: &SseLine<'_>,
     last: bool,
-    place: Place,
+    place: FindingPlace,
     findings: &mut Findings,
 ) {
     let mut tape = Tape::new();
@@ -215,7 +215,7 @@ fn document(facts: &Facts, findings: &mut Findings) {
     let source = String::from_utf8_lossy(facts.body());
     let mut tape = Tape::new();
     let Some(json) = tape.parse(&source).ok().and_then(|()| tape.root(&source)) else { return };
-    let place = Place { frame: Some(0), offset: Some(0) };
+    let place = FindingPlace { frame: Some(0), offset: Some(0) };
     let words = match facts.answer().errors.first() {
         Some(error) => format!(": \"{}\"", text::preview(&error.message, 160)),
         None => format!(" (`{}`)", text::preview(json.source(), 60)),

@@ -1,6 +1,8 @@
 //! Rules about the events of OpenAI's Responses: their numbers, their items, what the last brings.
 
-use super::{Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity, chat, refused};
+use super::{
+    Code, Detector, EachFrame, FindingPlace, Findings, FrameView, Look, Severity, chat, refused,
+};
 use crate::dialect::Varying;
 use crate::inspect::Facts;
 use crate::json::{self, Value};
@@ -80,12 +82,12 @@ fn unknown(kind: &str, view: &FrameView<'_>, findings: &mut Findings) {
 /// What happens again and again: the first time, and how often.
 #[derive(Default)]
 struct Again {
-    first: Option<(Place, String)>,
+    first: Option<(FindingPlace, String)>,
     times: u64,
 }
 
 impl Again {
-    fn add(&mut self, place: Place, message: impl FnOnce() -> String) {
+    fn add(&mut self, place: FindingPlace, message: impl FnOnce() -> String) {
         self.times += 1;
         if self.first.is_none() {
             self.first = Some((place, message()));

@@ -1,7 +1,7 @@
 //! Rules about what the text says of how it was made: thoughts in the content, repeated snapshots,
 //! damage that happened before the wire.
 
-use super::{Code, Detector, EachFrame, Findings, Look, Place, Severity, refused};
+use super::{Code, Detector, EachFrame, FindingPlace, Findings, Look, Severity, refused};
 use crate::dialect::Channel;
 use crate::frame::FrameKind;
 use crate::inspect::{Delta, Facts};
@@ -84,14 +84,14 @@ impl Detector for SemanticDetector {
             if twice {
                 let message =
                     "The same reasoning is in a separate field and between tags in the content";
-                findings.raise(Code::ReasoningTwoChannels, Place::default(), message);
+                findings.raise(Code::ReasoningTwoChannels, FindingPlace::default(), message);
             }
         }
         // What recurs without end has a name of its own.
         if let Some(index) = self.twice.filter(|_| findings.tally.of(Code::RepetitionLoop) == 0) {
             let offset = facts.frames().get(index as usize).map(|f| f.offset);
             let message = format!("Frame {index} repeats the previous one, byte for byte");
-            let place = Place { frame: Some(index), offset };
+            let place = FindingPlace { frame: Some(index), offset };
             findings.raise(Code::ChunkDuplicate, place, message);
         }
     }
@@ -289,9 +289,12 @@ impl SemanticDetector {
 }
 
 /// Where a byte of the content came.
-fn at(facts: &Facts, choice: u32, byte: usize) -> Place {
+fn at(facts: &Facts, choice: u32, byte: usize) -> FindingPlace {
     let frame = facts.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
-    Place { frame, offset: frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset) }
+    FindingPlace {
+        frame,
+        offset: frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset),
+    }
 }
 
 /// Whether content reads like thought that nothing marks: it begins as reasoning models begin, and

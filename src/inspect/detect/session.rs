@@ -1,7 +1,7 @@
 //! Rules about this program itself: bounds that were hit, files that failed, payloads that nobody
 //! here can read.
 
-use super::{Code, Detector, Findings, FrameView, Phase, Place, Severity, refused};
+use super::{Code, Detector, FindingPlace, Findings, FrameView, Phase, Severity, refused};
 use crate::dialect::{Confidence, Dialect};
 use crate::frame::Framing;
 use crate::inspect::Facts;
@@ -15,7 +15,11 @@ impl Detector for SessionDetector {
     fn request(&mut self, facts: &Facts, findings: &mut Findings) {
         for warning in facts.request.iter().flat_map(|r| &r.warnings) {
             if warning.to_ascii_lowercase().contains("certificate") {
-                findings.raise(Code::TlsUnverified, Place::default(), text::preview(warning, 160));
+                findings.raise(
+                    Code::TlsUnverified,
+                    FindingPlace::default(),
+                    text::preview(warning, 160),
+                );
             }
         }
     }
@@ -32,7 +36,7 @@ impl Detector for SessionDetector {
     fn note(&mut self, _facts: &Facts, code: &str, text: &str, findings: &mut Findings) {
         // A code that a newer program wrote is not known here, and not made up either.
         if let Some(code) = code.parse::<Code>().ok().filter(|c| c.phase() == Phase::Session) {
-            findings.raise(code, Place::default(), text::preview(text, 300));
+            findings.raise(code, FindingPlace::default(), text::preview(text, 300));
         }
     }
 
@@ -66,7 +70,7 @@ impl Detector for SessionDetector {
         if let Some((rule, message)) = ended {
             let has_detail = *cause != EndCause::Cancelled;
             let detail = if has_detail { detail.as_str() } else { "" };
-            findings.raise_end(rule, rule.severity(), Place::default(), message, detail);
+            findings.raise_end(rule, rule.severity(), FindingPlace::default(), message, detail);
         }
         misread(facts, findings);
         dialect(facts, findings);
@@ -92,7 +96,11 @@ fn misread(facts: &Facts, findings: &mut Findings) {
         found.sign.by,
         set.name()
     );
-    findings.raise(Code::DialectMismatch, Place { frame: Some(found.frame), offset }, message);
+    findings.raise(
+        Code::DialectMismatch,
+        FindingPlace { frame: Some(found.frame), offset },
+        message,
+    );
 }
 
 fn dialect(facts: &Facts, findings: &mut Findings) {
@@ -123,7 +131,7 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
         None if !facts.answer().errors.is_empty() => {}
         None => {
             let message = format!("JSON of no known dialect; its fields are {}", names());
-            findings.raise(Code::DialectUnknown, Place::default(), message);
+            findings.raise(Code::DialectUnknown, FindingPlace::default(), message);
         }
         Some(_) if findings.tally.of(Code::DialectMismatch) > 0 => {}
         // What the bytes say is not taken back because little of it came.
@@ -136,7 +144,7 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
                 None if facts.is_over() => Severity::Warn,
                 _ => Code::DialectMismatch.severity(),
             };
-            findings.raise_as(Code::DialectMismatch, severity, Place::default(), message);
+            findings.raise_as(Code::DialectMismatch, severity, FindingPlace::default(), message);
         }
         Some(_) => {}
     }

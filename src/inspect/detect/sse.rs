@@ -1,7 +1,7 @@
 //! Rules about server-sent events: what the HTML standard drops or clients trip over.
 
 use super::{
-    Code, Detector, Findings, FrameView, Place, Severity, allowed, cut, ours, refused, tail,
+    Code, Detector, FindingPlace, Findings, FrameView, Severity, allowed, cut, ours, refused, tail,
 };
 use crate::dialect::{Confidence, Payload};
 use crate::frame::sse::{Sse, SseBlock, SseLine, TrailingKind};
@@ -18,7 +18,7 @@ pub(super) struct SseDetector {
     /// The longest frame over the limit, and how many there are.
     giant: Option<(u32, u64, u64)>,
     /// Events with an id and empty data, before the dialect is certain: in some they are right.
-    empty: Vec<Place>,
+    empty: Vec<FindingPlace>,
 }
 
 /// The same block, looked at by its own bytes.
@@ -96,7 +96,7 @@ impl Detector for SseDetector {
             let first = text::preview(&sse.comments.items[0], 40);
             findings.raise(
                 Code::SseComment,
-                Place::default(),
+                FindingPlace::default(),
                 format!("Comments inside events: \"{first}\""),
             );
         }
@@ -152,7 +152,8 @@ impl SseDetector {
             return;
         }
         let bytes: Vec<_> = view.bytes[at..].iter().take(4).map(|b| format!("{b:02x}")).collect();
-        let place = Place { frame: Some(view.index), offset: Some(view.frame.offset + at as u64) };
+        let place =
+            FindingPlace { frame: Some(view.index), offset: Some(view.frame.offset + at as u64) };
         let message =
             format!("Frame {} has bytes that are not UTF-8 ({}…)", view.index, bytes.join(" "));
         findings.raise(Code::InvalidUtf8, place, message);
@@ -165,7 +166,7 @@ const TYPES_APART: &[&str] = &["coze", "langgraph", "langserve", "openai-assista
 /// How many events with empty data wait to be judged.
 const MAX_EMPTY: usize = 100;
 
-fn empty_data(place: Place, findings: &mut Findings) {
+fn empty_data(place: FindingPlace, findings: &mut Findings) {
     let frame = place.frame.unwrap_or_default();
     let message = format!("Frame {frame} is an event with empty data");
     findings.raise(Code::SseEmptyData, place, message);
@@ -249,7 +250,7 @@ fn line_ends(sse: &Sse, findings: &mut Findings) {
     } else {
         return;
     };
-    findings.raise(code, Place::default(), message);
+    findings.raise(code, FindingPlace::default(), message);
 }
 
 /// Ids of events, or a time to wait before connecting again.
@@ -261,7 +262,7 @@ fn ids(sse: &Sse, findings: &mut Findings) {
         Some(ms) => format!("a reconnection time of {} ms", text::preview(ms, 20)),
         None => format!("event ids, the last is \"{}\"", text::preview(sse.final_id(), 40)),
     };
-    findings.raise(Code::SseIdRetry, Place::default(), format!("The stream sets {what}"));
+    findings.raise(Code::SseIdRetry, FindingPlace::default(), format!("The stream sets {what}"));
 }
 
 /// Frames over the limit: the longest, its length, and how many there are.
@@ -273,8 +274,10 @@ fn giant_frame(facts: &Facts, (index, len, n): (u32, u64, u64), findings: &mut F
         131_073.. => Severity::Warn,
         _ => Severity::Info,
     };
-    let place =
-        Place { frame: Some(index), offset: facts.frames().get(index as usize).map(|f| f.offset) };
+    let place = FindingPlace {
+        frame: Some(index),
+        offset: facts.frames().get(index as usize).map(|f| f.offset),
+    };
     let more = if n > 1 { format!(" ({n} frames are over the limit)") } else { String::new() };
     let message = format!("Frame {index} is {} bytes long{more}", text::group(len));
     findings.raise_as(Code::SseGiantFrame, severity, place, message);
@@ -291,7 +294,7 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     if is_named(facts, index as u32, findings) {
         return;
     }
-    let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+    let place = FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) };
     let block = SseBlock::of(&frame, facts.body());
     let lines = block.lines().filter(|l| l.name == b"data").count();
     let data = block.data();
@@ -337,7 +340,7 @@ fn no_final_blank(
     facts: &Facts,
     frame: &Frame,
     is_done: bool,
-    place: Place,
+    place: FindingPlace,
     findings: &mut Findings,
 ) {
     let (message, severity) = match tail::unfinished_event(facts, frame).1 {

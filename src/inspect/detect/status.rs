@@ -2,7 +2,7 @@
 //! own words.
 
 use super::page::{is_html, page_words, parse};
-use super::{Code, Detector, Findings, Place, Severity, refused};
+use super::{Code, Detector, FindingPlace, Findings, Severity, refused};
 use crate::dialect::error_text;
 use crate::inspect::Facts;
 use crate::journal::REDIRECT_FOLLOWED;
@@ -36,7 +36,7 @@ fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
     let severity = if cost.is_empty() { Severity::Info } else { Severity::Warn };
     let blank = if cost.is_empty() { "" } else { ": " };
     let message = format!("{}, followed{blank}{}", sent_on(facts), text::preview(cost, 120));
-    let place = Place { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
+    let place = FindingPlace { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
     findings.raise_as(Code::Redirected, severity, place, message);
 }
 
@@ -80,7 +80,7 @@ fn refusal(facts: &Facts, findings: &mut Findings) {
         Some("") | None => String::new(),
         Some(words) => format!(": \"{}\"", text::preview(words, 200)),
     };
-    let place = Place { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
+    let place = FindingPlace { frame: (!facts.frames().is_empty()).then_some(0), offset: None };
     if let Some(words) = words.as_deref().filter(|w| is_swallowed(w)) {
         let message = format!("{}, HTTP {status}. {WHAT_TO_DO}", swallowed(words));
         return findings.raise(Code::Swallowed422, place, message);
@@ -90,7 +90,7 @@ fn refusal(facts: &Facts, findings: &mut Findings) {
     let retry_after = facts.head.as_ref().map(|h| h.header("retry-after").is_some());
     if matches!(status, 429 | 503) && retry_after == Some(false) {
         let message = format!("HTTP {status} without Retry-After");
-        findings.raise(Code::RetryAfterMissing, Place::default(), message);
+        findings.raise(Code::RetryAfterMissing, FindingPlace::default(), message);
     }
     error_body(facts, place, findings);
 }
@@ -134,7 +134,7 @@ fn by_words(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (C
 }
 
 /// An error whose text stands where the dialect's SDKs do not look for it.
-fn error_body(facts: &Facts, place: Place, findings: &mut Findings) {
+fn error_body(facts: &Facts, place: FindingPlace, findings: &mut Findings) {
     let (tape, source) = parse(facts.body());
     let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);
     let dialect = facts.dialect().filter(|_| facts.misread().is_none());

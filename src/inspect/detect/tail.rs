@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::page::begins_page;
-use super::{Code, Findings, Place, Severity, cut, gemini, ours, refused};
+use super::{Code, FindingPlace, Findings, Severity, cut, gemini, ours, refused};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::sse::SseBlock;
 use crate::frame::{Frame, FrameKind, Framing};
@@ -119,7 +119,7 @@ pub(super) fn line(facts: &Facts, findings: &mut Findings) {
     if frame.kind != FrameKind::Incomplete || facts.coding_error.is_some() {
         return;
     }
-    let place = Place { frame: Some(index as u32), offset: Some(frame.offset) };
+    let place = FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) };
     if index > 0 && begins_page(frame.bytes(facts.body())) {
         return;
     }

@@ -1,7 +1,9 @@
 //! Ends that belong to one dialect: a terminal event, a last line, a closing bracket.
 
 use super::end::{is_silent, is_whole, lost_frames};
-use super::{Code, Detector, Findings, Place, Severity, anthropic, cut, ours, refused, tail};
+use super::{
+    Code, Detector, FindingPlace, Findings, Severity, anthropic, cut, ours, refused, tail,
+};
 use crate::dialect::Channel;
 use crate::frame::{FrameKind, Framing};
 use crate::inspect::Facts;
@@ -17,7 +19,7 @@ impl Detector for TerminalDetector {
         }
         if facts.array_is_closed() == Some(false) {
             let message = format!("Array ends without its \"]\", {}", after(facts));
-            return findings.raise(Code::TruncatedJsonArray, Place::default(), message);
+            return findings.raise(Code::TruncatedJsonArray, FindingPlace::default(), message);
         }
         // An error ends a stream too; what is no stream has no last event.
         if facts.framing() == Some(Framing::Whole)
@@ -46,14 +48,14 @@ impl Detector for TerminalDetector {
                 Some(_) => Code::OllamaNoDone.severity(),
                 None => Severity::Error,
             };
-            findings.raise_as(Code::OllamaNoDone, severity, Place::default(), message);
+            findings.raise_as(Code::OllamaNoDone, severity, FindingPlace::default(), message);
         } else if anthropic::is_anthropic(facts) {
             let reason = match facts.answer().finish().next() {
                 Some((_, reason)) => format!("stop_reason \"{}\"", text::preview(reason, 40)),
                 None => "no stop_reason".to_owned(),
             };
             let message = format!("Stream ended without message_stop, {}, {reason}", after(facts));
-            findings.raise(Code::MessageStopMissing, Place::default(), message);
+            findings.raise(Code::MessageStopMissing, FindingPlace::default(), message);
         } else {
             let message = format!("Stream ended without its terminal event, {}", after(facts));
             // With its finish the answer is mostly whole; only the usage behind it is missing.
@@ -61,7 +63,12 @@ impl Detector for TerminalDetector {
                 true => Severity::Warn,
                 false => Severity::Error,
             };
-            findings.raise_as(Code::TerminalEventMissing, severity, Place::default(), message);
+            findings.raise_as(
+                Code::TerminalEventMissing,
+                severity,
+                FindingPlace::default(),
+                message,
+            );
         }
     }
 }

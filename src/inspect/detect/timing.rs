@@ -1,6 +1,6 @@
 //! Rules about when things came. All of them are about reads, and silent where nobody measured.
 
-use super::{Code, Detector, EachFrame, Findings, Look, Place, Severity, refused, tail};
+use super::{Code, Detector, EachFrame, FindingPlace, Findings, Look, Severity, refused, tail};
 use crate::frame::FrameKind;
 use crate::inspect::Facts;
 use crate::journal::{EndCause, Micros, Timeout};
@@ -150,7 +150,7 @@ impl Detector for TimingDetector {
         let silence = quiet(facts, before.at.max(facts.last_sent_at()), last.at);
         if silence >= findings.options.stall {
             // It went on: how bad it was, the end tells.
-            let place = Place { frame: None, offset: Some(before.decoded) };
+            let place = FindingPlace { frame: None, offset: Some(before.decoded) };
             let message = format!("No data for {}, then it resumed", secs(silence));
             findings.raise_as(Code::IdleStall, Severity::Info, place, message);
         }
@@ -165,7 +165,7 @@ impl Detector for TimingDetector {
             return;
         }
         let timing = &facts.timing;
-        let nowhere = Place::default();
+        let nowhere = FindingPlace::default();
         let answer = timing.head.or(timing.first_byte).or(timing.end);
         let first = quiet(facts, timing.request, answer);
         if first >= findings.options.slow_first_byte {
@@ -203,7 +203,7 @@ impl Detector for TimingDetector {
 
 impl TimingDetector {
     /// Takes note of data that arrived.
-    fn data(&mut self, facts: &Facts, at: Micros, place: Place, findings: &mut Findings) {
+    fn data(&mut self, facts: &Facts, at: Micros, place: FindingPlace, findings: &mut Findings) {
         self.data += 1;
         self.in_read += 1;
         if self.first_data.is_none() {
@@ -266,7 +266,7 @@ impl TimingDetector {
                 format!("Not streamed: {frames} of {all} frames arrived {together}, {when}")
             }
         };
-        findings.raise_as(Code::BurstDelivery, severity, Place::default(), message);
+        findings.raise_as(Code::BurstDelivery, severity, FindingPlace::default(), message);
     }
 
     /// Whether somebody passed the frames on whenever a buffer was full.
@@ -278,7 +278,7 @@ impl TimingDetector {
             group(buffer),
             buffer >> 10
         );
-        findings.raise(Code::BurstDelivery, Place::default(), message);
+        findings.raise(Code::BurstDelivery, FindingPlace::default(), message);
     }
 
     /// Whether it ended in a stall.
@@ -294,7 +294,7 @@ impl TimingDetector {
         let last_read = facts.reads().last().and_then(|r| r.at).max(facts.last_sent_at());
         let silence = quiet(facts, last_read.or(timing.head), timing.end);
         let quiet = quiet(facts, self.last_data.or(timing.head), timing.end);
-        let place = Place { frame: None, offset: Some(facts.body().len() as u64) };
+        let place = FindingPlace { frame: None, offset: Some(facts.body().len() as u64) };
         let gave_up = matches!(cause, EndCause::Timeout(Timeout::Idle | Timeout::Total));
         let warm = match self.comments {
             0 => false,

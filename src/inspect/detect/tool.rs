@@ -1,8 +1,8 @@
 //! Rules about tool calls.
 
 use super::{
-    Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours,
-    refused,
+    Code, Detector, EachFrame, FindingPlace, Findings, FrameView, Look, Severity, cut, is_chat,
+    ours, refused,
 };
 use crate::dialect::Channel;
 use crate::inspect::{Facts, ToolCall};
@@ -100,7 +100,7 @@ impl Detector for ToolDetector {
         for (choice, reason) in facts.answer().finish() {
             let (calls, ran) = (facts.answer().calls_of(choice), !to_run.contains(&choice));
             let at = facts.answer().finish_frame(choice);
-            let at = Place {
+            let at = FindingPlace {
                 frame: at,
                 offset: at.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset),
             };
@@ -161,9 +161,9 @@ fn gives_ids(facts: &Facts) -> bool {
     facts.dialect().is_none_or(|d| !WITHOUT.contains(&d.name()))
 }
 
-fn place(facts: &Facts, tool: &ToolCall) -> Place {
+fn place(facts: &Facts, tool: &ToolCall) -> FindingPlace {
     let offset = facts.frames().get(tool.first as usize).map(|f| f.offset);
-    Place { frame: Some(tool.first), offset }
+    FindingPlace { frame: Some(tool.first), offset }
 }
 
 /// The last of `tools` begins in this frame.

@@ -1,8 +1,8 @@
 //! Rules about token counts.
 
 use super::{
-    Code, Detector, EachFrame, Findings, FrameView, Look, Place, Severity, cut, is_chat, ours,
-    refused,
+    Code, Detector, EachFrame, FindingPlace, Findings, FrameView, Look, Severity, cut, is_chat,
+    ours, refused,
 };
 use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
@@ -14,9 +14,9 @@ pub(super) struct UsageDetector {
     counted: u32,
     /// Frames with usage, and the last of them.
     frames: u32,
-    last: Place,
+    last: FindingPlace,
     /// The first frame that had usage beside choices.
-    beside: Option<Place>,
+    beside: Option<FindingPlace>,
     /// Frames with JSON.
     payloads: u32,
     /// Tokens of the answer as counted so far.
@@ -88,7 +88,7 @@ impl Detector for UsageDetector {
         let dead = cut(facts) || ours(facts) || !facts.answer().errors.is_empty() || endless;
         if self.counted == 0 && stream && !dead && self.payloads > 0 && asked(facts) {
             let message = "No usage, though the request set stream_options.include_usage";
-            findings.raise(Code::UsageMissing, Place::default(), message);
+            findings.raise(Code::UsageMissing, FindingPlace::default(), message);
         }
     }
 }
@@ -233,7 +233,7 @@ fn null_fields(facts: &Facts, findings: &mut Findings) {
     let rows = facts.shape().rows();
     let null = rows.iter().find(|r| counts.contains(&r.path.as_str()) && r.types.contains(&"null"));
     if let Some(row) = null {
-        let place = Place { frame: Some(row.first), offset: None };
+        let place = FindingPlace { frame: Some(row.first), offset: None };
         findings.raise(Code::UsageNullFields, place, format!("{} is null", row.path));
     }
 }

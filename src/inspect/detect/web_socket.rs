@@ -1,6 +1,6 @@
 //! Rules about a WebSocket: how it was closed, and what is against its standard.
 
-use super::{Code, Detector, Findings, Place, Severity, cut, ours};
+use super::{Code, Detector, FindingPlace, Findings, Severity, cut, ours};
 use crate::frame::web_socket::Sender;
 use crate::inspect::Facts;
 use crate::text;
@@ -49,7 +49,7 @@ impl WebSocketDetector {
             self.reported += 1;
             let message = format!("WebSocket protocol error by the {}: {fault}", name(*sender));
             let offset = frame.and_then(|f| facts.frames().get(f as usize)).map(|f| f.offset);
-            findings.raise_once(Code::WsProtocol, Place { frame: *frame, offset }, message);
+            findings.raise_once(Code::WsProtocol, FindingPlace { frame: *frame, offset }, message);
         }
     }
 }
@@ -66,7 +66,7 @@ impl Detector for WebSocketDetector {
             // A client that has its answer may leave as it likes.
             if !ours(facts) && !cut(facts) && !facts.saw_own_end() {
                 let message = "WebSocket ended without a close frame (1006)";
-                findings.raise(Code::WsClose, Place::default(), message);
+                findings.raise(Code::WsClose, FindingPlace::default(), message);
             }
             return;
         };
@@ -87,6 +87,6 @@ impl Detector for WebSocketDetector {
             true => Severity::Warn,
             false => Severity::Error,
         };
-        findings.raise_as(Code::WsClose, severity, Place::default(), message);
+        findings.raise_as(Code::WsClose, severity, FindingPlace::default(), message);
     }
 }

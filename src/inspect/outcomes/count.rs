@@ -32,7 +32,7 @@ impl Case {
 
 /// A case, and how often it came.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kind {
+pub struct CaseCount {
     /// What became of them.
     pub case: Case,
     /// How many.
@@ -64,16 +64,16 @@ impl Label {
 
 /// The exchanges of one label.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Group {
+pub struct LabelGroup {
     /// What they have in common.
     pub label: Label,
     /// How many there are.
     pub n: u64,
     /// What became of them, the worst first, then the most frequent.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<CaseCount>,
 }
 
-impl Group {
+impl LabelGroup {
     /// How many failed.
     pub fn failed(&self) -> u64 {
         self.kinds.iter().filter(|k| k.case.outcome == Outcome::Failed).map(|k| k.count).sum()
@@ -83,7 +83,7 @@ impl Group {
 /// Many exchanges, counted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {
-    groups: Vec<Group>,
+    groups: Vec<LabelGroup>,
 }
 
 impl Tally {
@@ -94,7 +94,8 @@ impl Tally {
             None => {
                 let order = |l: &Label| (l.size, l.side);
                 let at = self.groups.partition_point(|g| order(&g.label) <= order(label));
-                self.groups.insert(at, Group { label: label.clone(), ..Group::default() });
+                self.groups
+                    .insert(at, LabelGroup { label: label.clone(), ..LabelGroup::default() });
                 at
             }
         };
@@ -103,7 +104,7 @@ impl Tally {
         let at = match group.kinds.iter().position(|k| k.case == case) {
             Some(at) => at,
             None => {
-                group.kinds.push(Kind { case, count: 0, examples: Vec::new() });
+                group.kinds.push(CaseCount { case, count: 0, examples: Vec::new() });
                 group.kinds.len() - 1
             }
         };
@@ -118,7 +119,7 @@ impl Tally {
     }
 
     /// The groups, by size and side.
-    pub fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[LabelGroup] {
         &self.groups
     }
 
@@ -129,7 +130,7 @@ impl Tally {
 
     /// How many of them failed.
     pub fn failed(&self) -> u64 {
-        self.groups.iter().map(Group::failed).sum()
+        self.groups.iter().map(LabelGroup::failed).sum()
     }
 }
 

@@ -10,7 +10,7 @@ mod interval;
 mod repetition;
 mod threshold;
 
-pub use count::{Case, EXAMPLES, Group, Kind, Label, Tally};
+pub use count::{Case, CaseCount, EXAMPLES, Label, LabelGroup, Tally};
 pub use interval::{percent, rate, share, wilson};
-pub use repetition::{Plan, Repetition, Round, Search};
+pub use repetition::{Plan, Repetition, Round, ThresholdSearch};
 pub use threshold::{Threshold, Tries, bracket};

@@ -26,7 +26,7 @@ pub struct Round {
 
 /// What looking for a threshold came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Search {
+pub enum ThresholdSearch {
     /// Nothing failed at any size.
     NothingFails,
     /// The smallest size fails too.
@@ -60,7 +60,7 @@ pub struct Repetition {
     cut: u64,
     stopped: bool,
     tries: BTreeMap<u64, Tries>,
-    search: Option<Search>,
+    search: Option<ThresholdSearch>,
 }
 
 impl Repetition {
@@ -116,7 +116,7 @@ impl Repetition {
         let least = self.plan.bisect_from.filter(|_| self.search.is_none())?;
         let (good, bad) = bracket(&self.tries);
         let Some(bad) = bad else {
-            self.search = Some(Search::NothingFails);
+            self.search = Some(ThresholdSearch::NothingFails);
             return None;
         };
         let next = match good {
@@ -124,8 +124,8 @@ impl Repetition {
             None => Some(least).filter(|least| !self.tries.contains_key(least)),
         };
         if next.is_none() {
-            let found = Threshold::of(&self.tries).map(Search::Found);
-            self.search = Some(found.unwrap_or(Search::AllFail));
+            let found = Threshold::of(&self.tries).map(ThresholdSearch::Found);
+            self.search = Some(found.unwrap_or(ThresholdSearch::AllFail));
         }
         next
     }
@@ -194,7 +194,7 @@ impl Repetition {
     }
 
     /// What the search for a threshold came to, when it is over.
-    pub fn search(&self) -> Option<&Search> {
+    pub fn search(&self) -> Option<&ThresholdSearch> {
         self.search.as_ref()
     }
 }
@@ -216,7 +216,9 @@ mod tests {
                 let failed = round.size.is_some_and(|size| size > threshold);
                 repetition.over(round, Some(failed));
             }
-            let Some(Search::Found(found)) = repetition.search() else { panic!("{repetition:?}") };
+            let Some(ThresholdSearch::Found(found)) = repetition.search() else {
+                panic!("{repetition:?}")
+            };
             assert!(found.good <= threshold && threshold < found.bad, "{found:?}");
             assert!(found.bad - found.good <= 1_000, "{found:?}");
             assert!(repetition.tries().len() < 20 && repetition.is_over());
@@ -226,7 +228,9 @@ mod tests {
 
     #[test]
     fn what_never_or_always_fails_has_no_threshold() {
-        for (fails, want) in [(false, Search::NothingFails), (true, Search::AllFail)] {
+        for (fails, want) in
+            [(false, ThresholdSearch::NothingFails), (true, ThresholdSearch::AllFail)]
+        {
             let mut repetition = Repetition::new(plan(&[1_000, 9_000], Some(300)));
             while let Some(round) = repetition.next() {
                 repetition.over(round, Some(fails));

@@ -6,17 +6,17 @@ use std::io::{self, BufRead};
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 
-use super::{BASE64, Header, Line, Piece, ReadLine, VERSION};
+use super::{BASE64, FileHeader, FileLine, FilePiece, ReadLine, VERSION};
 use crate::journal::RUN;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 
 /// The bytes that [`as_pieces`](super::as_pieces) made pieces of.
-pub(super) fn join(pieces: &[Piece<'_>]) -> Result<Vec<u8>, LineError> {
+pub(super) fn join(pieces: &[FilePiece<'_>]) -> Result<Vec<u8>, LineError> {
     let mut out = Vec::new();
     for piece in pieces {
         match piece {
-            Piece::Text(t) => out.extend_from_slice(t.as_bytes()),
-            Piece::Base64 { base64 } => {
+            FilePiece::Text(t) => out.extend_from_slice(t.as_bytes()),
+            FilePiece::Base64 { base64 } => {
                 out.extend(BASE64.decode(base64)?);
             }
         }
@@ -58,21 +58,21 @@ pub enum ReadError {
 #[derive(Debug)]
 pub struct Session {
     /// Its header.
-    pub header: Header,
+    pub header: FileHeader,
     /// Its entries.
     pub entries: Vec<Entry>,
     /// A last line without an end, which a crash tore: what was wrong with it. The entries before
     /// it are all there.
     pub torn: Option<String>,
     /// Lines that could not be read, and were skipped.
-    pub damaged: Vec<Damage>,
+    pub damaged: Vec<DamagedLine>,
     /// How many sessions stand in the file, one after the other.
     pub sessions: u32,
 }
 
 /// A line that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
+pub struct DamagedLine {
     /// Its number, from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -84,7 +84,7 @@ pub struct Damage {
 /// Whether a first line begins a session file, even a damaged one. Cheap; does not read the rest.
 pub fn is_session(first_line: &[u8]) -> bool {
     let line = sound(first_line);
-    serde_json::from_slice::<Header>(line).is_ok_and(|h| h.sselens == "session")
+    serde_json::from_slice::<FileHeader>(line).is_ok_and(|h| h.sselens == "session")
         || line.starts_with(b"{\"sselens\":\"session\"")
 }
 
@@ -123,9 +123,9 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
         return Err(ReadError::NotASession);
     }
     let mut damaged = Vec::new();
-    let header = serde_json::from_slice::<Header>(sound(&line)).unwrap_or_else(|e| {
-        damaged.push(Damage { line: 1, why: format!("no header: {e}"), entries: 0 });
-        Header {
+    let header = serde_json::from_slice::<FileHeader>(sound(&line)).unwrap_or_else(|e| {
+        damaged.push(DamagedLine { line: 1, why: format!("no header: {e}"), entries: 0 });
+        FileHeader {
             sselens: "session".into(),
             format: 1,
             version: String::new(),
@@ -136,7 +136,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
         return Err(ReadError::TooNew(header.format));
     }
     let session = Session { header, entries: Vec::new(), torn: None, damaged, sessions: 1 };
-    let mut reader = Reader { session, store: Store::default(), base: 0, next: 0 };
+    let mut reader = SessionReader { session, store: Store::default(), base: 0, next: 0 };
     if !is_whole {
         // It may be an entry itself.
         let damaged = reader.session.damaged.clone();
@@ -156,7 +156,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
 }
 
 /// A session that is being read.
-struct Reader {
+struct SessionReader {
     session: Session,
     store: Store,
     /// What is added to the numbers of the session at hand.
@@ -165,7 +165,7 @@ struct Reader {
     next: ExchangeId,
 }
 
-impl Reader {
+impl SessionReader {
     /// Takes in a line.
     fn line(&mut self, number: usize, line: &[u8]) {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -190,7 +190,7 @@ impl Reader {
             None => why.to_string(),
         };
         match recovered || line.ends_with(b"\n") {
-            true => self.session.damaged.push(Damage { line: number, why, entries: before }),
+            true => self.session.damaged.push(DamagedLine { line: number, why, entries: before }),
             false => self.session.torn = Some(format!("line {number}: {why}")),
         }
     }
@@ -260,7 +260,7 @@ impl Store {
     pub(super) fn read(
         &mut self,
         text: Option<Cow<'_, str>>,
-        pieces: Option<Vec<Piece<'_>>>,
+        pieces: Option<Vec<FilePiece<'_>>>,
     ) -> Result<Bytes, LineError> {
         if let Some(text) = text {
             return Ok(self.keep(text.as_bytes()));
@@ -276,5 +276,5 @@ pub(super) fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, Li
     if line.starts_with(b"{\"type\":\"body\",") {
         return serde_json::from_slice::<ReadLine<'_>>(line)?.body(store).map(Some);
     }
-    serde_json::from_slice::<Line<'_>>(line)?.entry(store)
+    serde_json::from_slice::<FileLine<'_>>(line)?.entry(store)
 }

@@ -8,7 +8,7 @@ use crate::inspect::compare::{Expect, compare};
 use crate::inspect::outcomes::{Threshold, Tries, share};
 use crate::inspect::{Inspection, Outcome};
 use crate::journal::ExchangeId;
-use crate::report::Pairs;
+use crate::report::PairTally;
 use crate::text::{self, Newlines, count, group, visible};
 use crate::transport::filler;
 
@@ -33,7 +33,7 @@ pub(super) fn write(
     if paired {
         compared(exchanges, out)?;
     }
-    let asked = Asked::all(exchanges, paired);
+    let asked = Question::all(exchanges, paired);
     if asked.len() == exchanges.len() {
         table(exchanges, out)?;
     } else {
@@ -66,7 +66,7 @@ fn are_pairs(exchanges: &[Numbered<'_>]) -> bool {
 /// What differed in how many of the pairs.
 fn compared(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
     let (both, _) = exchanges.as_chunks::<2>();
-    let mut pairs = Pairs::default();
+    let mut pairs = PairTally::default();
     for [(x, a), (y, b)] in both {
         pairs.add(*x, *y, &compare(a, b, Expect::guess(a, b)));
     }
@@ -92,7 +92,7 @@ pub(super) fn interval(count: u64, n: u64) -> String {
 }
 
 /// One question, and what became of it. One question in several sizes is several questions.
-struct Asked<'a> {
+struct Question<'a> {
     /// Of a comparison the side, provider and model.
     whom: String,
     /// Bytes of the request's body.
@@ -100,7 +100,7 @@ struct Asked<'a> {
     exchanges: Vec<&'a Inspection>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Question<'a> {
     /// Those of all exchanges, which may be pairs of a side A and a side B.
     fn all(exchanges: &[Numbered<'a>], paired: bool) -> Vec<Self> {
         let mut groups = BTreeMap::<(String, usize), Vec<&Inspection>>::new();
@@ -136,7 +136,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn matrix(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
+fn matrix(asked: &[Question<'_>], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "| asked | request bytes | n | failed (95 %) | what became of them |")?;
     writeln!(out, "|---|--:|--:|--:|---|")?;
     for a in asked {
@@ -149,7 +149,7 @@ fn matrix(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The size from which on requests fail, of each that was asked for in several.
-fn thresholds(asked: &[Asked<'_>], out: &mut impl Write) -> io::Result<()> {
+fn thresholds(asked: &[Question<'_>], out: &mut impl Write) -> io::Result<()> {
     let mut sizes = BTreeMap::<&str, BTreeMap<u64, Tries>>::new();
     for a in asked {
         // Requests of different lengths are several sizes of one only where they were lengthened.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::super::har::Origin;
+use super::super::har::RecordingOrigin;
 use super::many::{interval, sentence, who, worst};
 use super::{KeyVariable, code, in_cell, origin_of};
 use crate::inspect::outcomes::Tally;
@@ -18,7 +18,7 @@ use crate::text::{count, group};
 pub fn repeated(
     (tally, asked): (&Tally, u64),
     examples: &[(ExchangeId, &Inspection)],
-    origin: &Origin,
+    origin: &RecordingOrigin,
     key: KeyVariable<'_>,
     out: &mut impl Write,
 ) -> io::Result<()> {

@@ -37,7 +37,7 @@ impl<'a> RequestHeaders<'a> {
             set(&mut all, key_header, &format!("{before}{key}"));
             secrets.add(&key);
         }
-        for config::Header { name, value, from_environment } in &provider.headers {
+        for config::ProviderHeader { name, value, from_environment } in &provider.headers {
             set(&mut all, name, &value.0);
             if *from_environment {
                 secrets.add(&value.0);

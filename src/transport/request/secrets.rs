@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-use crate::inspect::Coding;
+use crate::inspect::ContentDecoder;
 use crate::journal::{
     Request, Secrets, Span, credential, is_secret_name, is_secret_parameter, starred,
 };
@@ -175,7 +175,7 @@ const MAX_SEARCHED: usize = 64 << 20;
 fn holds_secret_decoded(request: &Request, secrets: &mut Secrets) -> bool {
     let is_coding = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-encoding");
     let value = request.headers.iter().find(is_coding).map(|(_, value)| value);
-    let Some(mut coding) = value.and_then(|value| Coding::of(value)) else { return false };
+    let Some(mut coding) = value.and_then(|value| ContentDecoder::of(value)) else { return false };
     let mut decoded = Vec::new();
     for part in request.body.chunks(4 << 10) {
         if coding.feed(part, &mut decoded).is_err() || decoded.len() > MAX_SEARCHED {

@@ -1,11 +1,11 @@
 use super::*;
-use crate::config::{Environment, Sources};
+use crate::config::{ConfigSources, Environment};
 
 fn config(env: &[(&str, &str)]) -> Config {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = Some(file.path().to_owned());
     let sources =
-        Sources { config: path.clone(), env_file: path, environment: Environment::of(env) };
+        ConfigSources { config: path.clone(), env_file: path, environment: Environment::of(env) };
     Config::load(sources).unwrap()
 }
 
@@ -43,7 +43,7 @@ fn a_key_in_a_header_of_its_own_and_headers_from_variables_are_masked() {
                 key_header = 'X-Mine'\nheaders = { x-team = '$TEAM', x-plain = 'p', x-no = '$NO' }\n";
     std::fs::write(file.path(), text).unwrap();
     let env_file = tempfile::NamedTempFile::new().unwrap();
-    let config = Config::load(Sources {
+    let config = Config::load(ConfigSources {
         config: Some(file.path().to_owned()),
         env_file: Some(env_file.path().to_owned()),
         environment: Environment::of(&[("K", "short"), ("TEAM", "team-0123456789")]),

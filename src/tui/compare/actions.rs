@@ -3,13 +3,16 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
-use super::{Areas, CompareScreen, Link, TABS, TWO_SIDES, Tab, draw, frames, halves, tables};
+use super::{
+    CompareAreas, CompareScreen, CompareTab, ScrollLink, TABS, TWO_SIDES, draw, frames, halves,
+    tables,
+};
 use crate::action::{Action, Context};
 use crate::dialect::Channel;
 use crate::inspect::compare::Expect;
 use crate::report::{Palette, compare as write_comparison};
 use crate::tui::commands::{Explained, explanation};
-use crate::tui::model::{Model, Subject};
+use crate::tui::model::{Model, ReportSubject};
 use crate::tui::screen::{Outcome, Reading, Screen, pickers};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, Scroll, moved};
@@ -43,13 +46,13 @@ impl Screen for CompareScreen {
         match action {
             Action::Bottom => {
                 self.step(model, isize::MAX / 2);
-                self.follow = self.tab == Tab::Frames || Self::differences(model) == 0;
+                self.follow = self.tab == CompareTab::Frames || Self::differences(model) == 0;
             }
             Action::NextProblem => self.step_difference(model, true),
             Action::PreviousProblem => self.step_difference(model, false),
             Action::Explain => self.explain(model),
-            Action::Accept if self.tab == Tab::Frames => self.read_frames(model),
-            Action::Accept if self.tab == Tab::Differences => self.explain(model),
+            Action::Accept if self.tab == CompareTab::Frames => self.read_frames(model),
+            Action::Accept if self.tab == CompareTab::Differences => self.explain(model),
             Action::Accept => {}
             Action::Copy => copy(model),
             Action::ExportMarkdown if model.comparison_runs() => {
@@ -60,7 +63,7 @@ impl Screen for CompareScreen {
             }
             Action::ExportMarkdown => {
                 let title = "Write a report of the comparison (Markdown) to";
-                pickers::report(model, Subject::Comparison, title);
+                pickers::report(model, ReportSubject::Comparison, title);
             }
             Action::Send => model.compare_again(),
             Action::Interrupt | Action::Stop if model.comparison_runs() => model.stop_both(),
@@ -91,9 +94,9 @@ impl Screen for CompareScreen {
             Action::LinkSides => {
                 self.link = self.link.next();
                 model.notify(match self.link {
-                    Link::Time => "The sides are linked by time",
-                    Link::Frame => "The sides are linked by frame",
-                    Link::Free => "The sides scroll separately",
+                    ScrollLink::Time => "The sides are linked by time",
+                    ScrollLink::Frame => "The sides are linked by frame",
+                    ScrollLink::Free => "The sides scroll separately",
                 });
                 self.link_frames(model);
             }
@@ -163,9 +166,9 @@ impl Screen for CompareScreen {
 
 impl CompareScreen {
     /// How many rows a page has.
-    fn page(&self, model: &Model, areas: &Areas) -> isize {
+    fn page(&self, model: &Model, areas: &CompareAreas) -> isize {
         let rows = match self.tab {
-            Tab::Differences => tables::list(self, model, areas.body).height,
+            CompareTab::Differences => tables::list(self, model, areas.body).height,
             tab => draw::rows(tab, areas).height,
         };
         rows as isize
@@ -176,8 +179,10 @@ impl CompareScreen {
         let Some(areas) = self.areas(model) else { return };
         match (self.tab, Self::differences(model)) {
             // Where nothing differs there are only the frames below to walk through.
-            (Tab::Frames, _) | (Tab::Differences, 0) => self.move_frame(model, self.side, by),
-            (Tab::Differences, len) => {
+            (CompareTab::Frames, _) | (CompareTab::Differences, 0) => {
+                self.move_frame(model, self.side, by)
+            }
+            (CompareTab::Differences, len) => {
                 self.difference = moved(Some(self.difference), by, len).unwrap_or(0);
                 self.go_to_difference(model);
             }
@@ -186,10 +191,10 @@ impl CompareScreen {
     }
 
     /// Scrolls a text or a table; two linked texts go together.
-    fn scroll(&mut self, model: &Model, by: isize, areas: &Areas) {
+    fn scroll(&mut self, model: &Model, by: isize, areas: &CompareAreas) {
         let lens = draw::lengths(self, model, areas);
         let (side, two) = (self.side, self.texts(model).is_some());
-        let linked = self.link != Link::Free;
+        let linked = self.link != ScrollLink::Free;
         let height = usize::from(draw::rows(self.tab, areas).height);
         for (i, (scroll, len)) in self.scrolls.iter_mut().zip(lens).enumerate() {
             if i == side || linked || !two {
@@ -197,8 +202,8 @@ impl CompareScreen {
             }
         }
         let channel = match self.tab {
-            Tab::Content => Channel::Content,
-            Tab::Reasoning => Channel::Reasoning,
+            CompareTab::Content => Channel::Content,
+            CompareTab::Reasoning => Channel::Reasoning,
             _ => return,
         };
         // Two texts go together by what brought them, not line by line.
@@ -284,7 +289,7 @@ impl CompareScreen {
         }
     }
 
-    fn click_in(&mut self, model: &mut Model, at: Position, areas: &Areas) {
+    fn click_in(&mut self, model: &mut Model, at: Position, areas: &CompareAreas) {
         if areas.tabs.contains(at) {
             let places = draw::tab_places(self, model, areas.tabs);
             if let Some((tab, ..)) = places.into_iter().find(|t| t.2.contains(&at.x)) {
@@ -305,7 +310,7 @@ impl CompareScreen {
             if row < model.compared(side).map_or(0, |e| e.inspection.frames().len()) {
                 self.move_frame(model, side, by);
             }
-        } else if self.tab == Tab::Differences && list.contains(at) {
+        } else if self.tab == CompareTab::Differences && list.contains(at) {
             let row = self.scrolls[0].top + usize::from(at.y - list.y);
             if row == self.difference {
                 self.explain(model);
@@ -316,7 +321,7 @@ impl CompareScreen {
         }
     }
 
-    fn choose_side(&mut self, at: Position, areas: &Areas) {
+    fn choose_side(&mut self, at: Position, areas: &CompareAreas) {
         if areas.body.width >= TWO_SIDES {
             self.side = usize::from(halves(areas.body, 0)[1].x <= at.x);
         }
@@ -327,7 +332,7 @@ impl CompareScreen {
         self.show(TABS[(at + by) % TABS.len()]);
     }
 
-    fn show(&mut self, tab: Tab) {
+    fn show(&mut self, tab: CompareTab) {
         if self.tab != tab {
             self.tab = tab;
             self.scrolls = [Scroll::default(); 2];

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::texts::{self, Texts};
+use super::texts::{self, ComparedTexts};
 use super::{requests, timeline};
 use crate::dialect::Channel;
 use crate::inspect::Inspection;
 use crate::inspect::around::compare_around;
 use crate::inspect::compare::{Amount, Comparison as Differences, Expect, compare};
-use crate::tui::model::{Exchange, Place};
+use crate::tui::model::{Exchange, SideExchange};
 
 /// What the strip of figures takes before all else: it may have three rows only.
 const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "end"];
@@ -18,7 +18,7 @@ const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "en
 /// What was computed, and of what.
 #[derive(Debug)]
 pub(in crate::tui) struct Computed {
-    pub(in crate::tui) of: Key,
+    pub(in crate::tui) of: ComparisonKey,
     /// What the two requests differ in, where they do.
     pub(in crate::tui) requests: Option<String>,
     pub(in crate::tui) comparison: Differences,
@@ -30,17 +30,17 @@ pub(in crate::tui) struct Computed {
     pub(super) strip: Vec<usize>,
     /// The paths: those of one side, those that differ, the rest.
     pub(super) paths: Vec<usize>,
-    pub(super) content: Texts,
-    pub(super) reasoning: Texts,
-    pub(super) tools: Texts,
+    pub(super) content: ComparedTexts,
+    pub(super) reasoning: ComparedTexts,
+    pub(super) tools: ComparedTexts,
     /// What happened on both sides.
-    pub(super) events: Vec<timeline::Event>,
+    pub(super) events: Vec<timeline::TimelineEvent>,
 }
 
 /// What the computation depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::tui) struct Key {
-    pub(in crate::tui) places: [Place; 2],
+pub(in crate::tui) struct ComparisonKey {
+    pub(in crate::tui) places: [SideExchange; 2],
     /// Bytes and reads, whether a head is there, whether it is over.
     pub(in crate::tui) states: [(u64, usize, bool, bool); 2],
     /// What the user expects; `None` where it is guessed.
@@ -49,7 +49,7 @@ pub(in crate::tui) struct Key {
     pub(in crate::tui) apart: bool,
 }
 
-impl Key {
+impl ComparisonKey {
     /// Whether both ask for the same of the same two, as far as these had come.
     pub(in crate::tui) fn asks_like(&self, other: &Self) -> bool {
         (self.places, self.wanted, self.apart) == (other.places, other.wanted, other.apart)
@@ -58,8 +58,8 @@ impl Key {
 
 /// A comparison that is to be computed, of two exchanges as they are now.
 #[derive(Debug)]
-pub(in crate::tui) struct Job {
-    pub(in crate::tui) of: Key,
+pub(in crate::tui) struct ComparisonJob {
+    pub(in crate::tui) of: ComparisonKey,
     pub(in crate::tui) sides: [Exchange; 2],
     /// Of both sides of a gateway: what it had sent upstream before A, in order.
     pub(in crate::tui) earlier: Option<Vec<Exchange>>,
@@ -67,7 +67,7 @@ pub(in crate::tui) struct Job {
     pub(in crate::tui) stop: Arc<AtomicBool>,
 }
 
-impl Job {
+impl ComparisonJob {
     /// Computes it and reports the thousandths of the work that are done; `None` when it was
     /// stopped.
     pub(in crate::tui) fn run(self, progress: &dyn Fn(u16)) -> Option<Computed> {
@@ -95,7 +95,7 @@ impl Job {
     }
 }
 
-impl Job {
+impl ComparisonJob {
     /// Computes all of it; `None` when `goes_on`, which gets the thousandths that are done, returned
     /// false.
     fn computed(&self, goes_on: &dyn Fn(u16) -> bool) -> Option<Computed> {
@@ -117,7 +117,7 @@ impl Job {
             let of = |e: &Exchange| -> String {
                 e.inspection.answer().texts(channel).map(|(_, text)| text).collect()
             };
-            Texts::new([of(a), of(b)], marked)
+            ComparedTexts::new([of(a), of(b)], marked)
         };
         let content = text(Channel::Content);
         if !goes_on(700) {
@@ -127,7 +127,7 @@ impl Job {
         if !goes_on(800) {
             return None;
         }
-        let tools = Texts::new([texts::tools(a), texts::tools(b)], marked);
+        let tools = ComparedTexts::new([texts::tools(a), texts::tools(b)], marked);
         if !goes_on(900) {
             return None;
         }

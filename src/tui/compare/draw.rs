@@ -6,8 +6,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::texts::Texts;
-use super::{Areas, CompareScreen, TABS, TWO_SIDES, Tab, frames, halves, tables, texts, timeline};
+use super::texts::ComparedTexts;
+use super::{
+    CompareAreas, CompareScreen, CompareTab, TABS, TWO_SIDES, frames, halves, tables, texts,
+    timeline,
+};
 use crate::dialect::Channel;
 use crate::inspect::Severity;
 use crate::inspect::compare::Expect;
@@ -19,19 +22,23 @@ use crate::tui::widget::line;
 use crate::tui::widget::wrap::Wrap;
 
 /// The rows of a tab that scroll.
-pub(super) fn rows(tab: Tab, areas: &Areas) -> Rect {
+pub(super) fn rows(tab: CompareTab, areas: &CompareAreas) -> Rect {
     match tab {
-        Tab::Paths | Tab::Figures | Tab::Frames => frames::rows(areas.body),
-        Tab::Timeline => timeline::list(areas.body),
+        CompareTab::Paths | CompareTab::Figures | CompareTab::Frames => frames::rows(areas.body),
+        CompareTab::Timeline => timeline::list(areas.body),
         _ => areas.body,
     }
 }
 
 /// Where the tables of frames stand, heads and all, if they are shown.
-pub(super) fn frames_area(screen: &CompareScreen, model: &Model, areas: &Areas) -> Option<Rect> {
+pub(super) fn frames_area(
+    screen: &CompareScreen,
+    model: &Model,
+    areas: &CompareAreas,
+) -> Option<Rect> {
     match screen.tab {
-        Tab::Frames => Some(areas.body),
-        Tab::Differences => {
+        CompareTab::Frames => Some(areas.body),
+        CompareTab::Differences => {
             let place = tables::parts(screen, model, areas.body).frames;
             (place.height >= 3).then(|| tables::below(place))
         }
@@ -45,28 +52,28 @@ fn text_area(half: Rect) -> Rect {
 }
 
 /// How many rows each side of the tab has; a tab of one table says the same twice.
-pub(super) fn lengths(screen: &CompareScreen, model: &Model, areas: &Areas) -> [usize; 2] {
+pub(super) fn lengths(screen: &CompareScreen, model: &Model, areas: &CompareAreas) -> [usize; 2] {
     let compare = screen;
     let Some(computed) = model.computed() else { return [0, 0] };
     if let Some(texts) = compare.texts(model) {
         return [0, 1].map(|side| texts.docs[side].lines(text_width(side, areas)));
     }
     let len = match compare.tab {
-        Tab::Paths => computed.paths.len(),
-        Tab::Figures => computed.figures.len() + usize::from(computed.equal > 0),
-        Tab::Differences => computed.comparison.differences.len(),
-        Tab::Timeline => computed.events.len(),
+        CompareTab::Paths => computed.paths.len(),
+        CompareTab::Figures => computed.figures.len() + usize::from(computed.equal > 0),
+        CompareTab::Differences => computed.comparison.differences.len(),
+        CompareTab::Timeline => computed.events.len(),
         _ => 0,
     };
     [len, len]
 }
 
 /// How wide the text of a side is; where one side is shown at a time, the whole.
-fn text_width(side: usize, areas: &Areas) -> u16 {
+fn text_width(side: usize, areas: &CompareAreas) -> u16 {
     halves(areas.body, side)[side].width.saturating_sub(2)
 }
 
-fn wraps(texts: &Texts, areas: &Areas) -> [Wrap; 2] {
+fn wraps(texts: &ComparedTexts, areas: &CompareAreas) -> [Wrap; 2] {
     [0, 1].map(|side| {
         let mut wrap = Wrap::default();
         wrap.update(&texts.docs[side].text, usize::from(text_width(side, areas)));
@@ -80,7 +87,7 @@ pub(super) fn linked_line(
     model: &Model,
     side: usize,
     channel: Channel,
-    areas: &Areas,
+    areas: &CompareAreas,
 ) -> Option<usize> {
     let compare = screen;
     let texts = compare.texts(model)?;
@@ -96,7 +103,12 @@ pub(super) fn linked_line(
 }
 
 /// Scrolls both texts to the next marked place, or the one before.
-pub(super) fn to_mark(screen: &mut CompareScreen, model: &mut Model, forward: bool, areas: &Areas) {
+pub(super) fn to_mark(
+    screen: &mut CompareScreen,
+    model: &mut Model,
+    forward: bool,
+    areas: &CompareAreas,
+) {
     let compare = &*screen;
     let Some(texts) = compare.texts(model) else { return };
     let lens = lengths(screen, model, areas);
@@ -127,26 +139,28 @@ pub(super) fn to_mark(screen: &mut CompareScreen, model: &mut Model, forward: bo
 }
 
 /// A tab's name, with a count where that tells something.
-fn name(model: &Model, tab: Tab, width: u16) -> String {
+fn name(model: &Model, tab: CompareTab, width: u16) -> String {
     let computed = model.computed();
     let marks = |n: usize| if n > 0 { format!(" {n}") } else { String::new() };
     match tab {
-        Tab::Differences => {
+        CompareTab::Differences => {
             let n = computed.map_or(0, |m| m.comparison.differences.len());
             format!("{}{}", if width < 100 { "Diff" } else { "Differences" }, marks(n))
         }
-        Tab::Frames => "Frames".to_owned(),
-        Tab::Content => {
+        CompareTab::Frames => "Frames".to_owned(),
+        CompareTab::Content => {
             format!("Content{}", marks(computed.map_or(0, |m| m.content.starts.len())))
         }
-        Tab::Reasoning => {
+        CompareTab::Reasoning => {
             let n = computed.map_or(0, |m| m.reasoning.starts.len());
             format!("Reasoning{}", marks(n))
         }
-        Tab::Tools => format!("Tools{}", marks(computed.map_or(0, |m| m.tools.starts.len()))),
-        Tab::Paths => "Paths".to_owned(),
-        Tab::Timeline => "Timeline".to_owned(),
-        Tab::Figures => "Figures".to_owned(),
+        CompareTab::Tools => {
+            format!("Tools{}", marks(computed.map_or(0, |m| m.tools.starts.len())))
+        }
+        CompareTab::Paths => "Paths".to_owned(),
+        CompareTab::Timeline => "Timeline".to_owned(),
+        CompareTab::Figures => "Figures".to_owned(),
     }
 }
 
@@ -155,10 +169,10 @@ pub(super) fn tab_places(
     screen: &CompareScreen,
     model: &Model,
     area: Rect,
-) -> Vec<(Tab, String, Range<u16>)> {
+) -> Vec<(CompareTab, String, Range<u16>)> {
     let compare = screen;
     let narrow = area.width < 100;
-    let names: Vec<(Tab, String)> =
+    let names: Vec<(CompareTab, String)> =
         TABS.iter().map(|t| (*t, name(model, *t, area.width))).collect();
     let wide = |name: &str| name.width() as u16 + if narrow { 2 } else { 3 };
     let at = TABS.iter().position(|t| *t == compare.tab).unwrap_or(0);
@@ -266,8 +280,10 @@ impl CompareScreen {
             end = line::put(buf, room, &[(" ", blank), (&name, style), (" ", blank)]);
         }
         let note = match compare.tab {
-            Tab::Frames | Tab::Content | Tab::Reasoning => compare.link.name().to_owned(),
-            Tab::Differences if area.width >= 100 => compare.link.name().to_owned(),
+            CompareTab::Frames | CompareTab::Content | CompareTab::Reasoning => {
+                compare.link.name().to_owned()
+            }
+            CompareTab::Differences if area.width >= 100 => compare.link.name().to_owned(),
             _ => String::new(),
         };
         if !note.is_empty() {
@@ -281,17 +297,17 @@ impl CompareScreen {
         let compare = self;
         let Some(computed) = model.computed().filter(|_| !area.is_empty()) else { return };
         match compare.tab {
-            Tab::Differences => {
+            CompareTab::Differences => {
                 tables::draw_differences(self, model, on_top, (computed, area), buf)
             }
-            Tab::Paths => tables::draw_paths(self, model, computed, area, buf),
-            Tab::Figures => tables::draw_figures(self, model, computed, area, buf),
-            Tab::Timeline => timeline::draw(self, model, computed, area, buf),
-            Tab::Frames => {
+            CompareTab::Paths => tables::draw_paths(self, model, computed, area, buf),
+            CompareTab::Figures => tables::draw_figures(self, model, computed, area, buf),
+            CompareTab::Timeline => timeline::draw(self, model, computed, area, buf),
+            CompareTab::Frames => {
                 divider(model, area, buf);
                 frames::draw(self, model, on_top, area, buf);
             }
-            Tab::Content | Tab::Reasoning | Tab::Tools => {
+            CompareTab::Content | CompareTab::Reasoning | CompareTab::Tools => {
                 divider(model, area, buf);
                 self.draw_texts(model, area, buf);
             }
@@ -309,8 +325,8 @@ impl CompareScreen {
             let doc = &texts.docs[side];
             if doc.text.is_empty() {
                 let words = match compare.tab {
-                    Tab::Content => "No content",
-                    Tab::Reasoning => "No reasoning",
+                    CompareTab::Content => "No content",
+                    CompareTab::Reasoning => "No reasoning",
                     _ => "No tool calls",
                 };
                 line::put(buf, place, &[(words, model.theme().of(Role::Dim))]);
@@ -330,7 +346,7 @@ impl CompareScreen {
         }
         let lens = lengths(self, model, &areas);
         let list = tables::list(self, model, areas.body);
-        if self.tab == Tab::Differences {
+        if self.tab == CompareTab::Differences {
             self.scrolls[0].reveal(self.difference, usize::from(list.height), lens[0]);
             return;
         }

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{CompareScreen, Link, TWO_SIDES, halves};
+use super::{CompareScreen, ScrollLink, TWO_SIDES, halves};
 use crate::inspect::Severity;
 use crate::journal::Micros;
 use crate::text::group;
@@ -64,10 +64,10 @@ impl CompareScreen {
         let last = other.inspection.frames().len().saturating_sub(1);
         let timed = since(own, frame).filter(|_| since(other, 0).is_some());
         match (self.link, timed) {
-            (Link::Free, _) => None,
-            (Link::Time, Some(time)) => Some(last_by(other, time)),
+            (ScrollLink::Free, _) => None,
+            (ScrollLink::Time, Some(time)) => Some(last_by(other, time)),
             // Without timestamps only the number is left.
-            (Link::Time, None) | (Link::Frame, _) => Some(frame.min(last)),
+            (ScrollLink::Time, None) | (ScrollLink::Frame, _) => Some(frame.min(last)),
         }
     }
 
@@ -84,7 +84,7 @@ impl CompareScreen {
         self.tops[side].reveal(frames[side], height, lens[side]);
         let row = frames[side].saturating_sub(self.tops[side].top);
         let other = &mut self.tops[1 - side];
-        if self.link != Link::Free {
+        if self.link != ScrollLink::Free {
             other.top = frames[1 - side].saturating_sub(row);
         }
         other.reveal(frames[1 - side], height, lens[1 - side]);
@@ -114,7 +114,7 @@ pub(super) fn draw(
             continue;
         }
         let timed = since(exchange, 0).is_some();
-        let columns = Columns {
+        let columns = SideColumns {
             number: group(len as u64).len().max(2),
             at: if timed { 7 } else { 0 },
             wait: if timed && half.width >= WITH_WAIT { 8 } else { 0 },
@@ -145,13 +145,13 @@ pub(super) fn draw(
 
 /// The widths of the columns; 0 leaves a column out.
 #[derive(Clone, Copy)]
-struct Columns {
+struct SideColumns {
     number: usize,
     at: usize,
     wait: usize,
 }
 
-impl Columns {
+impl SideColumns {
     fn cells(self, number: &str, at: &str, wait: &str) -> String {
         let right = |text: &str, width: usize| match width {
             0 => String::new(),
@@ -166,7 +166,7 @@ fn draw_row(
     model: &Model,
     (side, exchange): (usize, &Exchange),
     (index, mark): (usize, Option<Severity>),
-    columns: Columns,
+    columns: SideColumns,
     (area, on_top): (Rect, bool),
     buf: &mut Buffer,
 ) {

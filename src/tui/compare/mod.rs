@@ -10,12 +10,12 @@ mod tables;
 mod texts;
 mod timeline;
 
-pub(super) use computed::{Computed, Job, Key};
+pub(super) use computed::{ComparisonJob, ComparisonKey, Computed};
 pub(super) use pick::pick;
 
 use ratatui::layout::Rect;
 
-use self::texts::Texts;
+use self::texts::ComparedTexts;
 use super::draw::is_too_small;
 use super::model::Model;
 use super::widget::wrap::Wrap;
@@ -26,7 +26,7 @@ const TWO_SIDES: u16 = 60;
 
 /// What of the two is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tab {
+enum CompareTab {
     Differences,
     Frames,
     Content,
@@ -37,20 +37,20 @@ enum Tab {
     Figures,
 }
 
-const TABS: [Tab; 8] = [
-    Tab::Differences,
-    Tab::Frames,
-    Tab::Content,
-    Tab::Reasoning,
-    Tab::Tools,
-    Tab::Paths,
-    Tab::Timeline,
-    Tab::Figures,
+const TABS: [CompareTab; 8] = [
+    CompareTab::Differences,
+    CompareTab::Frames,
+    CompareTab::Content,
+    CompareTab::Reasoning,
+    CompareTab::Tools,
+    CompareTab::Paths,
+    CompareTab::Timeline,
+    CompareTab::Figures,
 ];
 
 /// What happens to the other side when one is scrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Link {
+enum ScrollLink {
     /// It shows what it had at that time after its request.
     Time,
     /// It shows the frame of the same number.
@@ -59,20 +59,20 @@ enum Link {
     Free,
 }
 
-impl Link {
+impl ScrollLink {
     fn name(self) -> &'static str {
         match self {
-            Link::Time => "linked by time",
-            Link::Frame => "linked by frame",
-            Link::Free => "each side alone",
+            ScrollLink::Time => "linked by time",
+            ScrollLink::Frame => "linked by frame",
+            ScrollLink::Free => "each side alone",
         }
     }
 
     fn next(self) -> Self {
         match self {
-            Link::Time => Link::Frame,
-            Link::Frame => Link::Free,
-            Link::Free => Link::Time,
+            ScrollLink::Time => ScrollLink::Frame,
+            ScrollLink::Frame => ScrollLink::Free,
+            ScrollLink::Free => ScrollLink::Time,
         }
     }
 }
@@ -80,8 +80,8 @@ impl Link {
 /// How the comparison is looked at.
 #[derive(Debug)]
 pub(super) struct CompareScreen {
-    tab: Tab,
-    link: Link,
+    tab: CompareTab,
+    link: ScrollLink,
     /// The side that keys scroll.
     side: usize,
     /// The selected frame of each side.
@@ -101,8 +101,8 @@ pub(super) struct CompareScreen {
 impl Default for CompareScreen {
     fn default() -> Self {
         Self {
-            tab: Tab::Differences,
-            link: Link::Time,
+            tab: CompareTab::Differences,
+            link: ScrollLink::Time,
             side: 0,
             frames: [0, 0],
             follow: true,
@@ -116,7 +116,7 @@ impl Default for CompareScreen {
 
 /// Where everything of the comparison stands.
 #[derive(Debug, Clone, Copy)]
-struct Areas {
+struct CompareAreas {
     title: Rect,
     verdict: Rect,
     /// What the requests differ in; empty where they do not.
@@ -142,12 +142,12 @@ fn halves(area: Rect, side: usize) -> [Rect; 2] {
 
 impl CompareScreen {
     /// The texts of the tab, where it shows two.
-    fn texts<'a>(&self, model: &'a Model) -> Option<&'a Texts> {
+    fn texts<'a>(&self, model: &'a Model) -> Option<&'a ComparedTexts> {
         let computed = model.computed()?;
         match self.tab {
-            Tab::Content => Some(&computed.content),
-            Tab::Reasoning => Some(&computed.reasoning),
-            Tab::Tools => Some(&computed.tools),
+            CompareTab::Content => Some(&computed.content),
+            CompareTab::Reasoning => Some(&computed.reasoning),
+            CompareTab::Tools => Some(&computed.tools),
             _ => None,
         }
     }
@@ -179,7 +179,7 @@ impl CompareScreen {
     }
 
     /// Where everything stands; `None` where the screen is too small.
-    fn areas(&self, model: &Model) -> Option<Areas> {
+    fn areas(&self, model: &Model) -> Option<CompareAreas> {
         let screen = model.size();
         if is_too_small(screen) {
             return None;
@@ -220,7 +220,7 @@ impl CompareScreen {
         let figures = take(figures);
         let tabs = take(1);
         let body = Rect { height: rest.height.saturating_sub(1), ..rest };
-        Some(Areas { title, verdict, requests, sides, figures, tabs, body })
+        Some(CompareAreas { title, verdict, requests, sides, figures, tabs, body })
     }
 
     /// What the selected difference says, whole.

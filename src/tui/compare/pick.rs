@@ -6,17 +6,17 @@ use super::requests;
 use crate::action::{Draft, Effect};
 use crate::text::count;
 use crate::tui::ProviderInfo;
-use crate::tui::model::{Model, Place};
+use crate::tui::model::{Model, SideExchange};
 use crate::tui::screen::{Choice, List, Prompt};
 use crate::tui::theme::Role;
 
 /// What B can be.
 #[derive(Debug, Clone, PartialEq)]
-enum Target {
+enum CompareTarget {
     /// The other side of a gateway, in the same pair; nothing is sent.
     OtherSide,
     /// An exchange of the session; nothing is sent.
-    Exchange(Place),
+    Exchange(SideExchange),
     /// A recording in a file to be named; nothing is sent.
     File,
     /// Another request of the session, sent together with the editor's.
@@ -32,13 +32,13 @@ enum Target {
 /// A list, and what each of its rows means.
 struct Targets {
     list: List,
-    targets: Vec<Target>,
+    targets: Vec<CompareTarget>,
 }
 
 impl Targets {
     fn add(
         &mut self,
-        target: Target,
+        target: CompareTarget,
         label: String,
         note: &str,
         sign: Option<(&'static str, Role)>,
@@ -65,7 +65,12 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     if let (Some(pair), None) = (model.paired_call(), model.comparison_state()) {
         let upstream = pair.upstream.last().copied().unwrap_or_default();
         let label = format!("both sides of the gateway: exchanges {upstream} and {}", pair.client);
-        all.add(Target::OtherSide, label, &format!("paired by {}", pair.by.name()), ready_sign);
+        all.add(
+            CompareTarget::OtherSide,
+            label,
+            &format!("paired by {}", pair.by.name()),
+            ready_sign,
+        );
     }
     for exchange in model.exchanges().iter().filter(|e| Some((e.id, e.live)) != a) {
         let (sign, word, role) = exchange.mark();
@@ -73,13 +78,13 @@ pub(in crate::tui) fn pick(model: &mut Model) {
         let label = format!("exchange {}  {}", exchange.id, exchange.title());
         let note = format!("{word} · {frames} · {}", exchange.inspection.verdict());
         let place = (exchange.id, exchange.live);
-        all.add(Target::Exchange(place), label, &note, Some((sign, role)));
+        all.add(CompareTarget::Exchange(place), label, &note, Some((sign, role)));
     }
     let own = model.request().to_send();
     for (id, other) in model.other_requests() {
         let label = format!("send exchange {id}'s request as B");
         let note = requests::of_drafts(&own, &other);
-        all.add(Target::Request(other), label, &note, ready_sign);
+        all.add(CompareTarget::Request(other), label, &note, ready_sign);
     }
     // The present provider first; those without their key would come to nothing: last.
     let mut providers: Vec<_> = model.providers().iter().enumerate().collect();
@@ -88,17 +93,27 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     let (missing, ready): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, p)| without(p));
     for (row, provider) in ready {
         let label = format!("send to {}", provider.name);
-        all.add(Target::Provider(row), label, &provider.dialect, ready_sign);
+        all.add(CompareTarget::Provider(row), label, &provider.dialect, ready_sign);
     }
     if a.is_some() {
-        all.add(Target::File, "a file …".to_owned(), "a recording as B; nothing is sent", None);
+        all.add(
+            CompareTarget::File,
+            "a file …".to_owned(),
+            "a recording as B; nothing is sent",
+            None,
+        );
     }
     let label = "send a body from a file …".to_owned();
-    all.add(Target::Body, label, "as B, byte for byte; the rest as in the editor", ready_sign);
+    all.add(
+        CompareTarget::Body,
+        label,
+        "as B, byte for byte; the rest as in the editor",
+        ready_sign,
+    );
     if !missing.is_empty() {
         let label = format!("{} more …", missing.len());
         let note = "providers whose key is not set";
-        all.add(Target::Keyless, label, note, Some(("·", Role::Dim)));
+        all.add(CompareTarget::Keyless, label, note, Some(("·", Role::Dim)));
     }
     let Targets { list, targets } = all;
     let take = move |model: &mut Model, choice: Choice| match choice
@@ -147,17 +162,17 @@ fn typed(model: &mut Model, text: &str) {
 }
 
 /// B was chosen.
-fn chosen(model: &mut Model, target: &Target) {
+fn chosen(model: &mut Model, target: &CompareTarget) {
     match target {
-        Target::OtherSide => drop(model.compare_pair()),
-        Target::Exchange(b) => {
+        CompareTarget::OtherSide => drop(model.compare_pair()),
+        CompareTarget::Exchange(b) => {
             if let Some(a) = model.first_side() {
                 model.compare([a, *b], None);
             }
         }
-        Target::Provider(row) => pick_model(model, *row),
-        Target::Keyless => pick_keyless(model),
-        Target::File => {
+        CompareTarget::Provider(row) => pick_model(model, *row),
+        CompareTarget::Keyless => pick_keyless(model),
+        CompareTarget::File => {
             model.push(Prompt::file(
                 "Compare with the recording in the file",
                 "",
@@ -166,8 +181,8 @@ fn chosen(model: &mut Model, target: &Target) {
                 },
             ));
         }
-        Target::Request(other) => model.send_beside(other),
-        Target::Body => {
+        CompareTarget::Request(other) => model.send_beside(other),
+        CompareTarget::Body => {
             model.push(Prompt::file("Send as B the body in the file", "", |model, path| {
                 model.send_body_beside(path.into());
             }));

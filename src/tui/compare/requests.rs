@@ -12,7 +12,7 @@ use crate::tui::model::Exchange;
 const NAMES: usize = 3;
 
 /// What of a request is compared.
-struct Sides<'a> {
+struct ComparedRequest<'a> {
     provider: &'a str,
     model: &'a str,
     method: &'a str,
@@ -21,7 +21,7 @@ struct Sides<'a> {
     body: &'a [u8],
 }
 
-impl<'a> Sides<'a> {
+impl<'a> ComparedRequest<'a> {
     fn of_draft(draft: &'a Draft) -> Self {
         Self {
             provider: &draft.provider,
@@ -45,7 +45,7 @@ impl<'a> Sides<'a> {
 
 /// What tells two drafts apart; no value of a header is in it.
 pub(super) fn of_drafts(a: &Draft, b: &Draft) -> String {
-    differences(&Sides::of_draft(a), &Sides::of_draft(b)).join(" · ")
+    differences(&ComparedRequest::of_draft(a), &ComparedRequest::of_draft(b)).join(" · ")
 }
 
 /// What tells the requests of two exchanges apart, beyond the provider and the model: nothing where
@@ -61,7 +61,7 @@ pub(in crate::tui) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> O
     if !apart && (!alike || x.body == y.body || members(&x.body, &y.body) == [MODEL]) {
         return None;
     }
-    let differences = differences(&Sides::of_request(x), &Sides::of_request(y));
+    let differences = differences(&ComparedRequest::of_request(x), &ComparedRequest::of_request(y));
     let differences: Vec<_> =
         differences.into_iter().filter(|t| apart || t.starts_with(BODY)).collect();
     (!differences.is_empty()).then(|| differences.join(" · "))
@@ -70,7 +70,7 @@ pub(in crate::tui) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> O
 const MODEL: &str = "model";
 const BODY: &str = "body";
 
-fn differences(a: &Sides<'_>, b: &Sides<'_>) -> Vec<String> {
+fn differences(a: &ComparedRequest<'_>, b: &ComparedRequest<'_>) -> Vec<String> {
     let mut differences = Vec::new();
     for (name, x, y) in [
         ("provider", a.provider, b.provider),

@@ -25,14 +25,14 @@ const FEW_FRAMES: u16 = 5;
 
 /// The parts of the tab: the list, what is selected in it in full, and where there is room the
 /// frames of both sides.
-pub(super) struct Parts {
+pub(super) struct TableAreas {
     pub(super) list: Rect,
     pub(super) detail: Rect,
     pub(super) frames: Rect,
 }
 
 /// Where the parts stand.
-pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> Parts {
+pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> TableAreas {
     let detail = screen.detail(model).map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
     let computed = model.computed();
     let differences = computed.map_or(0, |m| m.comparison.differences.len());
@@ -52,7 +52,7 @@ pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> Parts 
     let list = Rect { height: list, ..body };
     let detail = Rect { y: list.bottom(), height: detail, ..body };
     let frames = Rect { y: detail.bottom(), height: body.bottom() - detail.bottom(), ..body };
-    Parts { list, detail, frames }
+    TableAreas { list, detail, frames }
 }
 
 /// Where the list of differences stands.
@@ -110,7 +110,7 @@ pub(super) fn draw_differences(
         draw_below(screen, model, on_top, parts(screen, model, body).frames, buf);
         return;
     }
-    let Parts { list: area, detail: rest, frames } = parts(screen, model, body);
+    let TableAreas { list: area, detail: rest, frames } = parts(screen, model, body);
     draw_below(screen, model, on_top, frames, buf);
     let widest = differences.iter().map(|d| d.code.name().len()).max().unwrap_or(0);
     let code_width = widest.min(usize::from(area.width / 2));

@@ -17,14 +17,14 @@ const MAX_WORDS: usize = 6000;
 
 /// Two texts, and what differs.
 #[derive(Debug)]
-pub(in crate::tui) struct Texts {
+pub(in crate::tui) struct ComparedTexts {
     pub(super) docs: [Doc; 2],
     pub(super) marks: [Vec<Mark>; 2],
     /// Where each difference begins, in both.
     pub(super) starts: Vec<[usize; 2]>,
 }
 
-impl Texts {
+impl ComparedTexts {
     pub(super) fn new(texts: [String; 2], marked: bool) -> Self {
         let changes = if marked { changes(&texts[0], &texts[1]) } else { Vec::new() };
         let marks = [0, 1].map(|side: usize| {
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn marked(a: &str, b: &str) -> [Vec<String>; 2] {
-        let texts = Texts::new([a.to_owned(), b.to_owned()], true);
+        let texts = ComparedTexts::new([a.to_owned(), b.to_owned()], true);
         [0, 1].map(|side| {
             let text = &texts.docs[side].text;
             texts.marks[side].iter().map(|(r, _)| text[r.clone()].to_owned()).collect()
@@ -186,7 +186,7 @@ mod tests {
         for a in some {
             for b in some {
                 for (side, text) in [a, b].into_iter().enumerate() {
-                    let texts = Texts::new([a.to_owned(), b.to_owned()], true);
+                    let texts = ComparedTexts::new([a.to_owned(), b.to_owned()], true);
                     let mut end = 0;
                     for (range, _) in &texts.marks[side] {
                         assert!(

@@ -17,7 +17,7 @@ const TIME: u16 = 10;
 
 /// One thing that happened on one side: a moment, or all findings of one code.
 #[derive(Debug)]
-pub(super) struct Event {
+pub(super) struct TimelineEvent {
     /// Microseconds since that side's request; `None` where it was not measured.
     at: Option<u64>,
     side: usize,
@@ -27,7 +27,7 @@ pub(super) struct Event {
 }
 
 /// What happened on both sides, in order of time; what has no time comes last.
-pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
+pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<TimelineEvent> {
     let mut events = Vec::new();
     for (side, exchange) in [a, b].into_iter().enumerate() {
         let inspection = &exchange.inspection;
@@ -41,8 +41,13 @@ pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
                 _ => String::new(),
             };
             if let at @ Some(_) = since(at) {
-                events
-                    .push(Event { at, side, sign: ("·", Role::Dim), name: name.into(), message });
+                events.push(TimelineEvent {
+                    at,
+                    side,
+                    sign: ("·", Role::Dim),
+                    name: name.into(),
+                    message,
+                });
             }
         }
         for of in exchange.story().iter() {
@@ -51,7 +56,7 @@ pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<Event> {
                 0 | 1 => String::new(),
                 n => format!(" ×{}", group(n)),
             };
-            events.push(Event {
+            events.push(TimelineEvent {
                 at: since(finding.at),
                 side,
                 sign: severity_sign(Some(of.severity)),

@@ -19,7 +19,7 @@ const SLICE: u64 = 2 << 20;
 /// What another thread is to do for an exchange.
 #[derive(Debug)]
 pub(in crate::tui) enum Task {
-    /// Copy it as it is, to be shown while it is elsewhere.
+    /// Copy it is, to be shown while it is elsewhere.
     Copy(Arc<Inspection>),
     /// Take these entries in.
     TakeIn(Box<Inspection>, Vec<Entry>),
@@ -31,7 +31,7 @@ pub(in crate::tui) enum Task {
 
 /// What another thread has done.
 #[derive(Debug)]
-pub(in crate::tui) enum Returned {
+pub(in crate::tui) enum TaskResult {
     /// The copy.
     Copy(Box<Inspection>),
     /// The exchange with the entries in it, and whether its end is to be judged.
@@ -44,19 +44,19 @@ pub(in crate::tui) enum Returned {
 
 impl Task {
     /// Does it.
-    pub(in crate::tui) fn run(self) -> Returned {
+    pub(in crate::tui) fn run(self) -> TaskResult {
         match self {
             // It is changed when the report arrives: the counted reference goes before.
-            Self::Copy(inspection) => Returned::Copy(Box::new(inspection.copy())),
+            Self::Copy(inspection) => TaskResult::Copy(Box::new(inspection.copy())),
             Self::TakeIn(mut inspection, entries) => {
                 let mut ends = false;
                 for entry in entries {
                     ends |= inspection.push_but_judge(&entry);
                 }
-                Returned::TakenIn(inspection, ends)
+                TaskResult::TakenIn(inspection, ends)
             }
-            Self::Views(inspection) => Returned::Views(inspection.views()),
-            Self::Judge(inspection, judges) => Returned::Judged(judges.judge(inspection.facts())),
+            Self::Views(inspection) => TaskResult::Views(inspection.views()),
+            Self::Judge(inspection, judges) => TaskResult::Judged(judges.judge(inspection.facts())),
         }
     }
 }
@@ -80,7 +80,7 @@ enum Elsewhere {
     /// Another thread works, on the task of this number.
     Runs(u64),
     /// It has; nothing else may read the inspection when what it returned is taken in.
-    Returned(Returned),
+    Returned(TaskResult),
 }
 
 impl Arrival {
@@ -184,13 +184,13 @@ impl Exchange {
             return;
         };
         self.arrival.elsewhere = match returned {
-            Returned::Copy(copy) => self.go(copy),
-            Returned::TakenIn(inspection, ends) => self.come_back(inspection, ends),
-            Returned::Views(views) => {
+            TaskResult::Copy(copy) => self.go(copy),
+            TaskResult::TakenIn(inspection, ends) => self.come_back(inspection, ends),
+            TaskResult::Views(views) => {
                 let judges = inspection.take_judges(views);
                 Elsewhere::Wanted(Task::Judge(Arc::clone(&self.inspection), judges))
             }
-            Returned::Judged(judges) => {
+            TaskResult::Judged(judges) => {
                 inspection.return_judges(judges);
                 Elsewhere::No
             }
@@ -239,7 +239,7 @@ impl Model {
     }
 
     /// Another thread has done a task for an exchange, if that still waits for it.
-    pub(in crate::tui) fn returned(&mut self, task: u64, returned: Returned) {
+    pub(in crate::tui) fn returned(&mut self, task: u64, returned: TaskResult) {
         let waits = |e: &Exchange| matches!(e.arrival.elsewhere, Elsewhere::Runs(n) if n == task);
         if let Some(exchange) = self.exchanges.iter_mut().rfind(|e| waits(e)) {
             exchange.arrival.elsewhere = Elsewhere::Returned(returned);
@@ -256,12 +256,12 @@ impl Model {
 mod tests {
     use super::*;
     use crate::client_sim;
-    use crate::inspect::{Options, Simulate};
+    use crate::inspect::{InspectOptions, Simulate};
     use crate::journal::{EndCause, Head, Request};
 
-    fn options() -> Arc<Options> {
+    fn options() -> Arc<InspectOptions> {
         let simulate = Some(Simulate(client_sim::views));
-        Arc::new(Options { simulate, ..Options::default() })
+        Arc::new(InspectOptions { simulate, ..InspectOptions::default() })
     }
 
     fn chunk(text: &str) -> String {

@@ -3,7 +3,7 @@
 use super::Model;
 use crate::action::Effect;
 use crate::text::count;
-use crate::tui::Report;
+use crate::tui::BugReport;
 use crate::tui::pane::Copyable;
 
 /// The longest text that goes to the clipboard: terminals drop longer escape sequences.
@@ -16,7 +16,7 @@ pub(in crate::tui) static COPIES: &[Copyable] = &[
         about: "a bug report of the shown exchange, in Markdown",
         text: |model| {
             let exchange = model.exchange()?;
-            let report = Report::Exchanges(&[(exchange.id, &exchange.inspection)]);
+            let report = BugReport::Exchanges(&[(exchange.id, &exchange.inspection)]);
             Some(("report".to_owned(), (model.tools().to_markdown)(report)))
         },
     },

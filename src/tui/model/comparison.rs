@@ -1,7 +1,7 @@
 //! A comparison: which exchanges, what was sent for it, and what they differ in.
 //!
 //! What is compared is computed when entries have arrived, and while a stream runs not more often
-//! than [`PAUSE`] allows. What takes longer than a drawing may is a [`Job`] for another thread.
+//! than [`PAUSE`] allows. What takes longer than a drawing may is a [`ComparisonJob`] for another thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::action::{Draft, Effect, Opened, Pair};
 use crate::inspect::compare::Expect;
 use crate::journal::{ExchangeId, Micros};
 use crate::text::preview;
-use crate::tui::Report;
-use crate::tui::compare::{self, Computed, Job, Key};
+use crate::tui::BugReport;
+use crate::tui::compare::{self, ComparisonJob, ComparisonKey, Computed};
 use crate::tui::screen::Command;
 use crate::tui::work;
 
@@ -25,18 +25,18 @@ const MUCH: u64 = 4 << 20;
 const AT_ONCE: u64 = 1 << 20;
 
 /// Which exchange stands on a side: its number, and whether it came from the network.
-pub(in crate::tui) type Place = (ExchangeId, bool);
+pub(in crate::tui) type SideExchange = (ExchangeId, bool);
 
 /// A and B.
 #[derive(Debug)]
-pub(in crate::tui) struct Comparison {
-    places: [Place; 2],
+pub(in crate::tui) struct ComparisonModel {
+    places: [SideExchange; 2],
     /// What was sent, so that it can be sent again.
     pair: Option<Box<Pair>>,
     /// What the user expects; else it is guessed.
     wanted: Option<Expect>,
     /// They are both sides of a gateway.
-    around: Option<Around>,
+    around: Option<GatewaySides>,
     computed: Option<Computed>,
     computing: Option<Computing>,
     computed_at: Micros,
@@ -48,17 +48,17 @@ pub(in crate::tui) struct Comparison {
 
 /// Both sides of a gateway that are compared.
 #[derive(Debug)]
-struct Around {
+struct GatewaySides {
     /// The call upstream and the client's.
-    sides: [Place; 2],
+    sides: [SideExchange; 2],
     /// What the gateway had sent upstream before, in order.
-    earlier: Vec<Place>,
+    earlier: Vec<SideExchange>,
 }
 
 /// A comparison that another thread computes.
 #[derive(Debug)]
 struct Computing {
-    of: Key,
+    of: ComparisonKey,
     permille: u16,
     stop: Arc<AtomicBool>,
 }
@@ -71,7 +71,7 @@ impl Drop for Computing {
 
 /// What a screen has to know to notice that a comparison is another one.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::tui) struct State {
+pub(in crate::tui) struct ComparisonState {
     /// Which comparison of this run it is, and how often it was computed.
     pub revisions: (u64, u64),
     /// The same was sent before.
@@ -82,12 +82,12 @@ pub(in crate::tui) struct State {
 
 impl Model {
     /// Compares two exchanges.
-    pub(in crate::tui) fn compare(&mut self, places: [Place; 2], pair: Option<Box<Pair>>) {
+    pub(in crate::tui) fn compare(&mut self, places: [SideExchange; 2], pair: Option<Box<Pair>>) {
         let before = self.comparison.take();
         let number = before.as_ref().map_or(self.comparisons, |b| b.revisions.0) + 1;
         self.comparisons = number;
         let again = before.as_ref().is_some_and(|b| pair.is_some() && b.pair == pair);
-        self.comparison = Some(Comparison {
+        self.comparison = Some(ComparisonModel {
             places,
             pair,
             wanted: before.filter(|_| again).and_then(|b| b.wanted),
@@ -105,14 +105,14 @@ impl Model {
     /// last of several calls.
     pub(in crate::tui) fn compare_around(
         &mut self,
-        upstream: Place,
-        client: Place,
-        earlier: Vec<Place>,
+        upstream: SideExchange,
+        client: SideExchange,
+        earlier: Vec<SideExchange>,
     ) {
         let sides = [upstream, client];
         self.compare(sides, None);
         if let Some(comparison) = &mut self.comparison {
-            comparison.around = Some(Around { sides, earlier });
+            comparison.around = Some(GatewaySides { sides, earlier });
         }
     }
 
@@ -121,7 +121,7 @@ impl Model {
     fn earlier_calls(&self) -> Option<Vec<&Exchange>> {
         let comparison = self.comparison.as_ref().filter(|c| c.wanted.is_none())?;
         let around = comparison.around.as_ref().filter(|a| a.sides == comparison.places)?;
-        let find = |(id, live): &Place| {
+        let find = |(id, live): &SideExchange| {
             self.exchanges.iter().rfind(|e| e.id == *id && e.live == *live && e.file.is_none())
         };
         Some(around.earlier.iter().filter_map(find).collect())
@@ -149,12 +149,12 @@ impl Model {
         self.computed()?.requests.as_deref()
     }
 
-    pub(in crate::tui) fn comparison_state(&self) -> Option<State> {
+    pub(in crate::tui) fn comparison_state(&self) -> Option<ComparisonState> {
         let comparison = self.comparison.as_ref()?;
         let (revisions, again) = (comparison.revisions, comparison.again);
         let both = [self.compared(0), self.compared(1)];
         let over = both.iter().all(|e| e.is_some_and(|e| !e.is_running()));
-        Some(State { revisions, again, over })
+        Some(ComparisonState { revisions, again, over })
     }
 
     /// Whether a side can still change.
@@ -199,7 +199,7 @@ impl Model {
         let stop = Arc::new(AtomicBool::new(false));
         let earlier = earlier.map(|all| all.into_iter().map(Exchange::snapshot).collect());
         let sides = [a.snapshot(), b.snapshot()];
-        let job = Job { of, sides, earlier, stop: Arc::clone(&stop) };
+        let job = ComparisonJob { of, sides, earlier, stop: Arc::clone(&stop) };
         if !much {
             let computed = job.run(&|_| {});
             self.set_computed(computed);
@@ -212,7 +212,7 @@ impl Model {
     }
 
     /// What is to be computed, if something has changed and it is time.
-    fn due_comparison(&self) -> Option<Key> {
+    fn due_comparison(&self) -> Option<ComparisonKey> {
         let comparison = self.comparison.as_ref()?;
         let (a, b) = (self.compared(0)?, self.compared(1)?);
         let state = |e: &Exchange| {
@@ -221,7 +221,7 @@ impl Model {
         };
         let (places, wanted) = (comparison.places, comparison.wanted);
         let apart = comparison.pair.as_ref().is_some_and(|p| p.apart);
-        let key = Key { places, states: [state(a), state(b)], wanted, apart };
+        let key = ComparisonKey { places, states: [state(a), state(b)], wanted, apart };
         if let Some(computing) = &comparison.computing {
             // What the user asked for meanwhile takes its place; what arrived meanwhile is next.
             return (!computing.of.asks_like(&key)).then_some(key);
@@ -235,7 +235,7 @@ impl Model {
     }
 
     /// Notes how far the comparison is that another thread computes, in thousandths.
-    pub(in crate::tui) fn computing(&mut self, of: &Key, done: u16) {
+    pub(in crate::tui) fn computing(&mut self, of: &ComparisonKey, done: u16) {
         let computing = self.comparison.as_mut().and_then(|c| c.computing.as_mut());
         if let Some(computing) = computing.filter(|c| c.of == *of) {
             computing.permille = done;
@@ -249,7 +249,11 @@ impl Model {
     }
 
     /// Takes in what another thread computed; `None` when that was stopped.
-    pub(in crate::tui) fn computed_aside(&mut self, of: &Key, computed: Option<Computed>) {
+    pub(in crate::tui) fn computed_aside(
+        &mut self,
+        of: &ComparisonKey,
+        computed: Option<Computed>,
+    ) {
         let Some(comparison) = &mut self.comparison else { return };
         if comparison.computing.take_if(|c| c.of == *of).is_some() {
             self.set_computed(computed);
@@ -266,7 +270,7 @@ impl Model {
     }
 
     /// The exchange that is A where nothing is sent.
-    pub(in crate::tui) fn first_side(&self) -> Option<Place> {
+    pub(in crate::tui) fn first_side(&self) -> Option<SideExchange> {
         let shown = self.exchange().map(|e| (e.id, e.live));
         self.comparison.as_ref().map(|c| c.places[0]).or(shown)
     }
@@ -365,10 +369,10 @@ impl Model {
     }
 
     /// The two as they are compared, for a report.
-    pub(in crate::tui) fn comparison_report(&self) -> Option<Report<'_>> {
+    pub(in crate::tui) fn comparison_report(&self) -> Option<BugReport<'_>> {
         let (a, b) = (self.compared(0)?, self.compared(1)?);
         let found = &self.computed()?.comparison;
         let sides = [(a.id, &*a.inspection), (b.id, &*b.inspection)];
-        Some(Report::Compared { sides, found, requests: self.compared_requests() })
+        Some(BugReport::Compared { sides, found, requests: self.compared_requests() })
     }
 }

@@ -18,7 +18,7 @@ const SILENT: Micros = 2_000_000;
 
 /// A silence that goes on: what the screen tells while it lasts, and no fact of the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::tui) struct Silence {
+pub(in crate::tui) struct OngoingSilence {
     /// Since the last byte, in microseconds.
     pub bytes: Micros,
     /// Since the last data, in microseconds.
@@ -29,7 +29,7 @@ pub(in crate::tui) struct Silence {
     pub stalled: bool,
 }
 
-impl Silence {
+impl OngoingSilence {
     /// The finding that it is while it lasts; `None` while it is short.
     pub(in crate::tui) fn code(&self) -> Option<Code> {
         let code = if self.keep_alives > 0 { Code::KeepaliveWarmStall } else { Code::IdleStall };
@@ -281,7 +281,7 @@ impl Exchange {
     }
 
     /// For how long a running exchange has been silent, if that is worth a word.
-    pub(in crate::tui) fn silence(&self, now: Micros) -> Option<Silence> {
+    pub(in crate::tui) fn silence(&self, now: Micros) -> Option<OngoingSilence> {
         let inspection = &self.inspection;
         let head = inspection
             .timing
@@ -292,7 +292,7 @@ impl Exchange {
         let data = since(inspection.timing.last_data.unwrap_or(head));
         let keep_alives = inspection.keep_alives_since_data();
         let long = if keep_alives > 0 { data } else { bytes };
-        (long >= SILENT).then(|| Silence {
+        (long >= SILENT).then(|| OngoingSilence {
             bytes,
             data,
             keep_alives,

@@ -22,17 +22,17 @@ mod requests;
 mod search;
 mod stored;
 
-pub(super) use arrival::{Returned, Task};
+pub(super) use arrival::{Task, TaskResult};
 pub(super) use clipboard::COPIES;
-pub(super) use comparison::Place;
+pub(super) use comparison::SideExchange;
 pub(super) use exchange::Exchange;
 use notify::Notified;
 pub(super) use opening::Loading;
 pub(super) use pairs::PairedCall;
 pub(super) use playback::Refold;
-pub(super) use refusal::Refusal;
+pub(super) use refusal::PromptError;
 pub(super) use repetition::{PROPOSED, RepeatedRequest};
-pub(super) use reports::Subject;
+pub(super) use reports::ReportSubject;
 pub(super) use request::RequestEditor;
 pub(super) use requests::is_json;
 use search::{FrameFilter, Search};
@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
-use self::comparison::Comparison;
+use self::comparison::ComparisonModel;
 use self::drafts::Drafts;
 use super::pane::PaneId;
 use super::screen::{Command, Screen};
@@ -53,7 +53,7 @@ use super::theme::Theme;
 use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
 use crate::action::{Action, Context, Effect, Keymap};
 use crate::config::Notify;
-use crate::inspect::Options;
+use crate::inspect::InspectOptions;
 use crate::inspect::around::Pairs;
 use crate::journal::{Entry, Micros};
 
@@ -73,7 +73,7 @@ struct Settings {
     /// The theme that is shown.
     theme: Theme,
     providers: Vec<ProviderInfo>,
-    options: Arc<Options>,
+    options: Arc<InspectOptions>,
     tools: Tools,
     /// The folder with requests in files.
     requests: std::path::PathBuf,
@@ -116,7 +116,7 @@ pub(super) struct Model {
     stored: Stored,
     /// Notifications outside of the screen.
     notified: Notified,
-    comparison: Option<Comparison>,
+    comparison: Option<ComparisonModel>,
     /// How many comparisons there were.
     comparisons: u64,
     repetition: Option<RepeatedRequest>,

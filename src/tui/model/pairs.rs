@@ -1,8 +1,8 @@
 //! The calls of clients of a gateway, and what it made of them.
 
-use super::{Exchange, Model, Place};
+use super::{Exchange, Model, SideExchange};
 use crate::action::Draft;
-use crate::inspect::around::{By, LATE, Pairs};
+use crate::inspect::around::{LATE, PairedBy, Pairs};
 use crate::journal::{ExchangeId, Micros, Request, is_secret_name};
 use crate::text::preview;
 
@@ -26,7 +26,7 @@ pub(in crate::tui) struct PairedCall {
     /// The calls upstream as far as the one that is compared, in order.
     pub upstream: Vec<ExchangeId>,
     /// By what they were found.
-    pub by: By,
+    pub by: PairedBy,
 }
 
 impl Model {
@@ -71,7 +71,7 @@ impl Model {
         };
         let last = upstream.pop().and_then(place);
         let (Some(client), Some(last)) = (place(client), last) else { return false };
-        let earlier: Vec<Place> = upstream.into_iter().filter_map(place).collect();
+        let earlier: Vec<SideExchange> = upstream.into_iter().filter_map(place).collect();
         self.compare_around(last, client, earlier);
         true
     }

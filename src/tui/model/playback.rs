@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Exchange, Model};
-use crate::inspect::{Inspection, Options};
+use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{Entry, EntryKind, Micros};
 use crate::tui::screen::Command;
 use crate::tui::work;
@@ -42,7 +42,7 @@ pub(in crate::tui) struct Refold {
     entries: Arc<Vec<Entry>>,
     own: Arc<[Due]>,
     to: usize,
-    options: Arc<Options>,
+    options: Arc<InspectOptions>,
     stop: Arc<AtomicBool>,
 }
 

@@ -7,7 +7,7 @@ use crate::text::group;
 
 /// Why what was typed into a prompt cannot be taken.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::tui) enum Refusal {
+pub(in crate::tui) enum PromptError {
     /// A header without a colon.
     #[error("Write a header as Name: value")]
     Header,

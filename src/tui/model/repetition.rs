@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Exchange, Model, Refusal};
+use super::{Exchange, Model, PromptError};
 use crate::action::{Draft, Effect};
-use crate::inspect::outcomes::{self, Case, Kind, Label, Plan, Round, Tally, rate};
+use crate::inspect::outcomes::{self, Case, CaseCount, Label, Plan, Round, Tally, rate};
 use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::text::group;
-use crate::tui::Report;
+use crate::tui::BugReport;
 use crate::tui::screen::{Command, RepetitionScreen};
 use crate::tui::work::{Fold, Job};
 
@@ -72,7 +72,7 @@ impl RepeatedRequest {
     }
 
     /// The outcomes of those that are over, the worst first.
-    pub(in crate::tui) fn kinds(&self) -> &[Kind] {
+    pub(in crate::tui) fn kinds(&self) -> &[CaseCount] {
         self.tally.groups().first().map_or(&[], |g| &g.kinds)
     }
 
@@ -126,10 +126,10 @@ impl Model {
     ///
     /// # Errors
     /// What `typed` must be, or what prevents sending.
-    pub(in crate::tui) fn begin_repetition(&mut self, typed: &str) -> Result<(), Refusal> {
-        let plan = parse(typed).ok_or(Refusal::Repetitions)?;
+    pub(in crate::tui) fn begin_repetition(&mut self, typed: &str) -> Result<(), PromptError> {
+        let plan = parse(typed).ok_or(PromptError::Repetitions)?;
         if self.is_running() {
-            return Err(Refusal::Running);
+            return Err(PromptError::Running);
         }
         self.request.stop_typing();
         self.repetition = Some(RepeatedRequest::new(self.request.to_send(), plan, self.now));
@@ -218,7 +218,7 @@ impl Model {
         let own = self.exchanges.iter().filter(|e| e.live && kept.contains(&e.id));
         let examples: Vec<_> = own.map(|e| (e.id, &*e.inspection)).collect();
         let (tally, asked) = (&repetition.tally, repetition.plan().times);
-        Some((self.tools().to_markdown)(Report::Repeated { tally, asked, examples: &examples }))
+        Some((self.tools().to_markdown)(BugReport::Repeated { tally, asked, examples: &examples }))
     }
 
     /// The title's words while it runs.

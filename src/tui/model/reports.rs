@@ -1,35 +1,35 @@
 //! Reports, and names for the files that are written.
 
 use super::Model;
-use crate::tui::Report;
+use crate::tui::BugReport;
 
 /// What a report is to be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::tui) enum Subject {
+pub(in crate::tui) enum ReportSubject {
     Session,
     Comparison,
     Repetition,
 }
 
-impl Subject {
+impl ReportSubject {
     /// What stands in the proposed name of its file.
     pub(in crate::tui) fn part(self) -> &'static str {
         match self {
-            Subject::Session => "-report",
-            Subject::Comparison => "-comparison",
-            Subject::Repetition => "-repetition",
+            ReportSubject::Session => "-report",
+            ReportSubject::Comparison => "-comparison",
+            ReportSubject::Repetition => "-repetition",
         }
     }
 }
 
 impl Model {
     /// Returns a report as Markdown; `None` where there is nothing to report.
-    pub(in crate::tui) fn report(&self, of: Subject) -> Option<String> {
+    pub(in crate::tui) fn report(&self, of: ReportSubject) -> Option<String> {
         let all: Vec<_> = self.exchanges.iter().map(|e| (e.id, &*e.inspection)).collect();
         let report = match of {
-            Subject::Session => Report::Exchanges(&all),
-            Subject::Comparison => self.comparison_report()?,
-            Subject::Repetition => return self.repetition_report(),
+            ReportSubject::Session => BugReport::Exchanges(&all),
+            ReportSubject::Comparison => self.comparison_report()?,
+            ReportSubject::Repetition => return self.repetition_report(),
         };
         Some((self.tools().to_markdown)(report))
     }

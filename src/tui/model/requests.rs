@@ -1,6 +1,6 @@
 //! Choosing a provider, translating, taking and sending requests.
 
-use super::{Model, Refusal};
+use super::{Model, PromptError};
 use crate::action::{Action, Context, Draft, Effect};
 use crate::dialect;
 use crate::dialect::request::{self as dialect_request, TranslateError};
@@ -128,7 +128,7 @@ impl Model {
     ///
     /// # Errors
     /// Why it was not understood.
-    pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), Refusal> {
+    pub(in crate::tui) fn take_curl(&mut self, text: &str) -> Result<(), PromptError> {
         let mut draft = (self.tools().parse_curl)(text.trim())?;
         self.recognize_provider(&mut draft);
         self.request.take(draft);

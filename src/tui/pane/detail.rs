@@ -65,11 +65,11 @@ pub(crate) struct DetailPane {
     scroll: Scroll,
     /// What the scroll position belongs to: exchange, frame, tab, hex.
     of: Option<(usize, u32, usize, bool)>,
-    cache: RefCell<Option<(Key, Doc)>>,
+    cache: RefCell<Option<(FrameLayoutKey, Doc)>>,
 }
 
 /// What a laid-out frame depends on.
-type Key = (usize, u32, usize, u64);
+type FrameLayoutKey = (usize, u32, usize, u64);
 
 fn names() -> Vec<String> {
     TABS.iter().map(|t| (*t).to_owned()).collect()

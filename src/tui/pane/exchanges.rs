@@ -66,7 +66,7 @@ pub(crate) struct ExchangesPane {
 
 /// One exchange of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
+struct ExchangeRow {
     /// Its index in the session.
     index: usize,
     /// Its branch of the tree, where a gateway made it for the exchange above.
@@ -75,7 +75,7 @@ struct Row {
 
 impl ExchangesPane {
     /// The exchanges that are listed: below each what a gateway made for it.
-    fn rows(&self, model: &Model) -> Vec<Row> {
+    fn rows(&self, model: &Model) -> Vec<ExchangeRow> {
         let all = model.exchanges();
         let own = |e: &&Exchange| e.file.is_none();
         let places: HashMap<_, _> = match model.pairs().is_empty() {
@@ -96,11 +96,11 @@ impl ExchangesPane {
             let made: Vec<usize> = made.iter().filter_map(|x| places.get(x)).copied().collect();
             // A call is not shown without what was made for it, nor the other way round.
             if is_listed(&index) || made.iter().any(is_listed) {
-                rows.push(Row { index, branch: "" });
+                rows.push(ExchangeRow { index, branch: "" });
                 let last = made.len().saturating_sub(1);
                 let branch = |n| if n == last { "└ " } else { "├ " };
                 let made = made.into_iter().enumerate();
-                rows.extend(made.map(|(n, index)| Row { index, branch: branch(n) }));
+                rows.extend(made.map(|(n, index)| ExchangeRow { index, branch: branch(n) }));
             }
         }
         rows
@@ -212,7 +212,7 @@ fn paired(pair: &PairedCall) -> String {
     format!("#{} → {} by {}", pair.client, upstream.join(", "), pair.by.name())
 }
 
-fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: Row, area: Rect, buf: &mut Buffer) {
+fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: ExchangeRow, area: Rect, buf: &mut Buffer) {
     let theme = on.theme();
     let chosen = row.index == on.model.shown();
     let inspection = &exchange.inspection;

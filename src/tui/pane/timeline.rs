@@ -118,7 +118,7 @@ impl TimelinePane {
 
 /// Where the pieces of the pane stand.
 #[derive(Debug, Clone, Copy)]
-struct Parts {
+struct TimelineAreas {
     /// The bar, or the lanes.
     drawing: Rect,
     /// The clocks below it.
@@ -132,7 +132,7 @@ const TALL: u16 = 14;
 /// So many rows stay for the list before each clock gets its own.
 const LIST: u16 = 6;
 
-fn parts(exchange: Option<&Exchange>, area: Rect) -> Parts {
+fn parts(exchange: Option<&Exchange>, area: Rect) -> TimelineAreas {
     let area = inner(area);
     let lanes = exchange.filter(|_| area.height >= TALL).map(timeline_lanes::rows);
     let (drawn, clocks) = match (lanes, exchange) {
@@ -152,7 +152,7 @@ fn parts(exchange: Option<&Exchange>, area: Rect) -> Parts {
     let within =
         |r: Rect| Rect { x: r.x + 1, width: r.width.saturating_sub(2), height: r.height, ..r };
     let (drawing, scale) = (within(take(drawn)), within(take(clocks)));
-    Parts { drawing, scale, list: take(u16::MAX), lanes: lanes.is_some() }
+    TimelineAreas { drawing, scale, list: take(u16::MAX), lanes: lanes.is_some() }
 }
 
 impl Pane for TimelinePane {
@@ -307,7 +307,12 @@ impl Pane for TimelinePane {
 }
 
 /// Opens or closes the group of a row.
-fn fold(pane: &mut TimelinePane, model: &mut Model, row: timeline_list::Row, action: Action) {
+fn fold(
+    pane: &mut TimelinePane,
+    model: &mut Model,
+    row: timeline_list::FindingRow,
+    action: Action,
+) {
     let Some(exchange) = model.exchange_mut() else { return };
     let story = exchange.story();
     let Some(group) = story.get(row.group) else { return };

@@ -17,7 +17,7 @@ pub(super) const MARKER: u16 = 2;
 
 /// One row: a finding, which stands for its group where that is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct FindingRow {
     /// Index of its group in the story.
     pub group: usize,
     /// Its finding; of a closed group the selected one, if that is among them.
@@ -33,7 +33,7 @@ pub(super) fn is_listed(pane: &TimelinePane, exchange: &Exchange, group: &Group)
 }
 
 /// The rows of the list.
-pub(super) fn rows(pane: &TimelinePane, exchange: &Exchange) -> Vec<Row> {
+pub(super) fn rows(pane: &TimelinePane, exchange: &Exchange) -> Vec<FindingRow> {
     let mut rows = Vec::new();
     for (i, group) in exchange.story().iter().enumerate() {
         if !is_listed(pane, exchange, group) {
@@ -42,17 +42,17 @@ pub(super) fn rows(pane: &TimelinePane, exchange: &Exchange) -> Vec<Row> {
         let first = group.findings[0];
         if pane.open.contains(&exchange.inspection.findings()[first].code) {
             let all = group.findings.iter();
-            rows.extend(all.map(|f| Row { group: i, finding: *f, first: *f == first }));
+            rows.extend(all.map(|f| FindingRow { group: i, finding: *f, first: *f == first }));
         } else {
             let chosen = exchange.finding.filter(|f| group.findings.contains(f));
-            rows.push(Row { group: i, finding: chosen.unwrap_or(first), first: true });
+            rows.push(FindingRow { group: i, finding: chosen.unwrap_or(first), first: true });
         }
     }
     rows
 }
 
 /// Where the selected finding stands among the rows.
-pub(super) fn position(rows: &[Row], exchange: &Exchange) -> Option<usize> {
+pub(super) fn position(rows: &[FindingRow], exchange: &Exchange) -> Option<usize> {
     let finding = exchange.finding?;
     rows.iter().position(|r| r.finding == finding)
 }
@@ -123,9 +123,9 @@ pub(super) fn draw(
 const WIDE: u16 = 76;
 
 /// How wide the column of codes is.
-fn code_width(exchange: &Exchange, rows: &[Row], width: u16) -> usize {
+fn code_width(exchange: &Exchange, rows: &[FindingRow], width: u16) -> usize {
     let story = exchange.story();
-    let long = |r: &Row| {
+    let long = |r: &FindingRow| {
         let branch = if story[r.group].under { 2 } else { 0 };
         exchange.inspection.findings()[r.finding].code.name().len() + branch
     };
@@ -144,7 +144,7 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// Draws a finding: sign, time, severity, code, how many there are, and its message.
-    fn row(&self, row: &Row, place: Rect, buf: &mut Buffer) {
+    fn row(&self, row: &FindingRow, place: Rect, buf: &mut Buffer) {
         let (theme, inspection) = (self.on.theme(), &self.exchange.inspection);
         let finding = &inspection.findings()[row.finding];
         let wide = place.width >= WIDE;
@@ -180,12 +180,12 @@ impl Drawing<'_> {
     }
 
     /// The findings of one code are shown one by one.
-    fn is_open(&self, row: &Row) -> bool {
+    fn is_open(&self, row: &FindingRow) -> bool {
         self.pane.open.contains(&self.exchange.inspection.findings()[row.finding].code)
     }
 
     /// Whether the row stands for several findings, and shows them.
-    fn marker(&self, row: &Row) -> &'static str {
+    fn marker(&self, row: &FindingRow) -> &'static str {
         let several = self.exchange.story()[row.group].findings.len() > 1;
         match (row.first && several, self.is_open(row)) {
             (true, true) => "-",
@@ -195,7 +195,7 @@ impl Drawing<'_> {
     }
 
     /// The code, or the frame of a further finding of the same code.
-    fn code(&self, row: &Row) -> String {
+    fn code(&self, row: &FindingRow) -> String {
         let finding = &self.exchange.inspection.findings()[row.finding];
         match (row.first, finding.frame) {
             (true, _) if self.exchange.story()[row.group].under => format!("└ {}", finding.code),
@@ -206,7 +206,7 @@ impl Drawing<'_> {
     }
 
     /// How many times the code was found, or which of them the row shows.
-    fn times(&self, row: &Row) -> String {
+    fn times(&self, row: &FindingRow) -> String {
         let of = &self.exchange.story()[row.group];
         let times = self.exchange.inspection.times(of);
         match of.findings.iter().position(|f| *f == row.finding) {

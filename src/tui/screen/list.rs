@@ -15,7 +15,7 @@ use crate::tui::widget::editor::Editor;
 use crate::tui::widget::{Scroll, line, moved};
 
 /// Takes what was chosen.
-type Take = Box<dyn FnMut(&mut Model, Choice)>;
+type TakeChoice = Box<dyn FnMut(&mut Model, Choice)>;
 
 /// Does something else with a row.
 type Extra = Box<dyn FnMut(&mut Model, usize)>;
@@ -28,7 +28,7 @@ type Late = Box<dyn FnMut(&Model, &mut List) -> bool>;
 
 /// One row.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Item {
+pub(super) struct ListItem {
     /// What stands at its left, and is searched.
     label: String,
     /// What stands beside it.
@@ -53,7 +53,7 @@ const TYPED: usize = usize::MAX;
 
 /// A list over the panes.
 pub(in crate::tui) struct List {
-    take: Take,
+    take: TakeChoice,
     /// What else can be done with a row.
     extras: Vec<(Action, Extra)>,
     /// Receives where the cursor is.
@@ -61,7 +61,7 @@ pub(in crate::tui) struct List {
     /// Adds rows that are not known yet.
     late: Option<Late>,
     title: String,
-    items: Vec<Item>,
+    items: Vec<ListItem>,
     filter: Editor,
     /// What is typed can be chosen though no row says it.
     free: bool,
@@ -151,7 +151,7 @@ impl List {
     /// Adds a row.
     pub(in crate::tui) fn add(&mut self, label: impl Into<String>, note: impl Into<String>) {
         self.shown.push(self.items.len());
-        self.items.push(Item { label: label.into(), note: note.into(), ..Item::default() });
+        self.items.push(ListItem { label: label.into(), note: note.into(), ..ListItem::default() });
     }
 
     /// Gives the last row another name by which it is found.
@@ -210,7 +210,7 @@ impl List {
         found.sort_by_key(|(score, i)| (std::cmp::Reverse(*score), *i));
         self.shown = found.into_iter().map(|f| f.1).collect();
         // A name that a longer one begins with can be meant, too.
-        let is_typed = |item: &Item| item.label.to_lowercase() == needle;
+        let is_typed = |item: &ListItem| item.label.to_lowercase() == needle;
         if self.free && !needle.is_empty() && !self.items.iter().any(is_typed) {
             self.shown.push(TYPED);
         }
@@ -228,7 +228,7 @@ impl List {
     /// Where it stands.
     pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
         // The height is that of the whole list, so that typing does not make it jump.
-        let widest = |of: fn(&Item) -> &String| {
+        let widest = |of: fn(&ListItem) -> &String| {
             self.items.iter().map(|i| of(i).chars().count()).max().unwrap_or(0)
         };
         let wide = widest(|i| &i.label) + widest(|i| &i.note) + 10;
@@ -279,10 +279,10 @@ impl List {
         let label_width = widest.min((width / 2).max(width.saturating_sub(notes + 8)));
         for row in 0..usize::from(rows.height) {
             let index = scroll.top + row;
-            let typed = || Item {
+            let typed = || ListItem {
                 label: self.filter.text().trim().to_owned(),
                 note: "as typed".to_owned(),
-                ..Item::default()
+                ..ListItem::default()
             };
             let item = match self.shown.get(index) {
                 Some(&TYPED) => typed(),

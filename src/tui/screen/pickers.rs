@@ -3,7 +3,7 @@
 use super::{Command, List, Prompt};
 use crate::action::{Action, Effect};
 use crate::tui::AUTO;
-use crate::tui::model::{Model, PROPOSED, Subject};
+use crate::tui::model::{Model, PROPOSED, ReportSubject};
 use crate::tui::theme::Role;
 
 /// Chooses the provider.
@@ -173,7 +173,7 @@ pub(in crate::tui) fn filter(model: &mut Model) {
 }
 
 /// Asks where a report is to be written.
-pub(in crate::tui) fn report(model: &mut Model, of: Subject, title: &str) {
+pub(in crate::tui) fn report(model: &mut Model, of: ReportSubject, title: &str) {
     let name = model.free_name(of.part()).replace(".json", ".md");
     model.push(Prompt::file(title, &name, move |model, path| {
         model.propose_no_more(path);

@@ -7,13 +7,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Outcome, Screen, boxed, line_area};
 use crate::action::{Action, Context, Effect};
-use crate::tui::model::{Model, Refusal};
+use crate::tui::model::{Model, PromptError};
 use crate::tui::theme::Role;
 use crate::tui::widget::Doc;
 use crate::tui::widget::editor::Editor;
 
 /// Takes what was typed.
-type Take = Box<dyn FnMut(&mut Model, &str) -> Result<(), Refusal>>;
+type TakeText = Box<dyn FnMut(&mut Model, &str) -> Result<(), PromptError>>;
 
 /// A line to type.
 pub(in crate::tui) struct Prompt {
@@ -27,7 +27,7 @@ pub(in crate::tui) struct Prompt {
     offered: Option<String>,
     /// It names a file: whether that can be read or written shows later.
     is_file: bool,
-    take: Take,
+    take: TakeText,
 }
 
 impl Prompt {
@@ -35,7 +35,7 @@ impl Prompt {
     pub(in crate::tui) fn new(
         title: &str,
         text: &str,
-        take: impl FnMut(&mut Model, &str) -> Result<(), Refusal> + 'static,
+        take: impl FnMut(&mut Model, &str) -> Result<(), PromptError> + 'static,
     ) -> Self {
         Self {
             title: title.to_owned(),

@@ -15,12 +15,12 @@ pub(in crate::tui) struct Reading {
     title: String,
     doc: Doc,
     scroll: Scroll,
-    kind: Kind,
+    kind: TextSubject,
 }
 
 /// What a text is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TextSubject {
     /// The keys.
     Help,
     /// A finding: beside the bytes that it explains.
@@ -33,32 +33,32 @@ enum Kind {
 impl Reading {
     /// A text with its title.
     pub(in crate::tui) fn new(title: impl Into<String>, doc: Doc) -> Self {
-        Self { title: title.into(), doc, scroll: Scroll::default(), kind: Kind::Other }
+        Self { title: title.into(), doc, scroll: Scroll::default(), kind: TextSubject::Other }
     }
 
     /// The help, which its own key closes.
     pub(in crate::tui) fn help(doc: Doc) -> Self {
-        Self { kind: Kind::Help, ..Self::new("Keys", doc) }
+        Self { kind: TextSubject::Help, ..Self::new("Keys", doc) }
     }
 
     /// The explanation of a finding, from which one goes to the next.
     pub(in crate::tui) fn finding(code: &str, doc: Doc) -> Self {
-        Self { kind: Kind::Finding, ..Self::new(code, doc) }
+        Self { kind: TextSubject::Finding, ..Self::new(code, doc) }
     }
 
     /// The explanation of a difference, from which one goes to the next.
     pub(in crate::tui) fn difference(code: &str, doc: Doc) -> Self {
-        Self { kind: Kind::Difference, ..Self::new(code, doc) }
+        Self { kind: TextSubject::Difference, ..Self::new(code, doc) }
     }
 
     /// Whether one goes from it to the next.
     fn has_next(&self) -> bool {
-        matches!(self.kind, Kind::Finding | Kind::Difference)
+        matches!(self.kind, TextSubject::Finding | TextSubject::Difference)
     }
 
     /// Where it stands.
     pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
-        if self.kind == Kind::Finding {
+        if self.kind == TextSubject::Finding {
             return docked(screen);
         }
         let width = 84.min(screen.width.saturating_sub(2));
@@ -127,7 +127,7 @@ impl Screen for Reading {
     fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
         match action {
             Action::Back | Action::Accept => Outcome::Closed,
-            Action::Help if self.kind == Kind::Help => Outcome::Closed,
+            Action::Help if self.kind == TextSubject::Help => Outcome::Closed,
             Action::NextProblem | Action::PreviousProblem if self.has_next() => {
                 model.command(Command::ExplainNext(action == Action::NextProblem));
                 Outcome::Closed
@@ -147,7 +147,7 @@ impl Screen for Reading {
     }
 
     fn docks(&self) -> bool {
-        self.kind == Kind::Finding
+        self.kind == TextSubject::Finding
     }
 
     fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {

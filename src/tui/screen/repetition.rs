@@ -9,7 +9,7 @@ use crate::inspect::Outcome as Verdict;
 use crate::inspect::outcomes::{Case, share};
 use crate::rule::Code;
 use crate::text::{Newlines, group, visible};
-use crate::tui::model::{Model, Subject};
+use crate::tui::model::{Model, ReportSubject};
 use crate::tui::theme::Role;
 use crate::tui::widget::{line, moved};
 
@@ -66,7 +66,7 @@ impl Screen for RepetitionScreen {
             Action::ExportMarkdown => {
                 pickers::report(
                     model,
-                    Subject::Repetition,
+                    ReportSubject::Repetition,
                     "Write a report of the repetition (Markdown) to",
                 );
             }

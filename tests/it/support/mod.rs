@@ -7,11 +7,11 @@ mod tap;
 use std::sync::Arc;
 
 use sselens::client_sim;
-use sselens::inspect::{Options, Simulate};
+use sselens::inspect::{InspectOptions, Simulate};
 pub(crate) use tap::RunningTap;
 
 /// The options of the program: the client views are judged too.
-pub(crate) fn options() -> Arc<Options> {
+pub(crate) fn options() -> Arc<InspectOptions> {
     let simulate = Some(Simulate(client_sim::views));
-    Arc::new(Options { simulate, ..Options::default() })
+    Arc::new(InspectOptions { simulate, ..InspectOptions::default() })
 }

@@ -6,7 +6,7 @@ use super::reasons::{finish_words, is_filter, is_length};
 use crate::dialect::Channel;
 use crate::frame::Framing;
 use crate::inspect::Facts;
-use crate::inspect::detect::{Code, Findings, Place, Severity, cut};
+use crate::inspect::detect::{Code, FindingPlace, Findings, Severity, cut};
 use crate::json::Tape;
 use crate::text;
 
@@ -23,7 +23,7 @@ pub(super) fn came_to(facts: &Facts, other_item: bool, findings: &mut Findings) 
     if answer.has(Channel::Refusal) {
         let chars = text::count(answer.chars(Channel::Refusal) as u64, "character");
         let message = format!("The model refused ({chars} of refusal)");
-        findings.raise(Code::Refusal, Place::default(), message);
+        findings.raise(Code::Refusal, FindingPlace::default(), message);
     }
     if !answer.has(Channel::Reasoning) {
         unseen_reasoning(facts, findings);
@@ -49,7 +49,7 @@ fn unseen_reasoning(facts: &Facts, findings: &mut Findings) {
     let tokens = answer.usage.reasoning.unwrap_or(0);
     if encrypted {
         let message = "Reasoning is encrypted, without text";
-        findings.raise(Code::ReasoningEncryptedOnly, Place::default(), message);
+        findings.raise(Code::ReasoningEncryptedOnly, FindingPlace::default(), message);
     } else if tokens > 0
         && !answer.choices().iter().any(|c| answer.think(*c).is_some_and(|t| t.any()))
     {
@@ -57,7 +57,7 @@ fn unseen_reasoning(facts: &Facts, findings: &mut Findings) {
             "{} reasoning tokens counted, but no reasoning text received",
             text::group(tokens)
         );
-        findings.raise(Code::ReasoningHidden, Place::default(), message);
+        findings.raise(Code::ReasoningHidden, FindingPlace::default(), message);
     }
 }
 
@@ -96,7 +96,7 @@ fn missing_finish(facts: &Facts, findings: &mut Findings) {
         && !workflow()
     {
         let message = "Empty answer: no content, no reasoning, no tool call";
-        findings.raise(Code::EmptyCompletion, Place::default(), message);
+        findings.raise(Code::EmptyCompletion, FindingPlace::default(), message);
     }
 }
 
@@ -104,7 +104,7 @@ fn unclosed(facts: &Facts, choice: u32, findings: &mut Findings) {
     if facts.answer().think(choice).is_some_and(|t| t.open.is_some()) {
         let message =
             "Think tag opened in the content and never closed: where the answer begins is unknown";
-        findings.raise(Code::ThinkOpenUnclosed, Place::default(), message);
+        findings.raise(Code::ThinkOpenUnclosed, FindingPlace::default(), message);
     }
 }
 
@@ -302,7 +302,7 @@ fn asked_nothing(facts: &Facts) -> bool {
 }
 
 /// A choice that finished well and said nothing.
-fn came_to_nothing(brought: &Brought, shown: &str, at: Place, findings: &mut Findings) {
+fn came_to_nothing(brought: &Brought, shown: &str, at: FindingPlace, findings: &mut Findings) {
     if brought.thought {
         let how = if brought.reasoning > 0 {
             format!("{} of reasoning", text::count(brought.reasoning, "character"))

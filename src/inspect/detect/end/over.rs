@@ -3,7 +3,7 @@
 use super::frame;
 use crate::dialect::Channel;
 use crate::frame::FrameKind;
-use crate::inspect::detect::{Code, Findings, Place, Severity, wants_done};
+use crate::inspect::detect::{Code, FindingPlace, Findings, Severity, wants_done};
 use crate::inspect::{Facts, ToolCall};
 use crate::journal::EndCause;
 use crate::json::Tape;
@@ -22,7 +22,7 @@ pub(super) fn after_error(facts: &Facts, findings: &mut Findings) {
         None if !wants_done(facts) => {}
         None => {
             let message = format!("Stream closed after the error \"{words}\" without [DONE]");
-            findings.raise(Code::NoDoneAfterError, Place::default(), message);
+            findings.raise(Code::NoDoneAfterError, FindingPlace::default(), message);
         }
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn finished(facts: &Facts, findings: &mut Findings) {
         let only = matches!(facts.end, Some((EndCause::Closed, _)));
         let severity = if only { Severity::Warn } else { Severity::Info };
         let message = "The answer finished without [DONE]";
-        findings.raise_as(Code::MissingDone, severity, Place::default(), message);
+        findings.raise_as(Code::MissingDone, severity, FindingPlace::default(), message);
     }
 }
 

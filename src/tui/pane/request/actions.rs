@@ -3,7 +3,7 @@
 use super::{Field, RequestPane, fields, stored};
 use crate::action::{Action, Effect, OwnAction};
 use crate::tui::ProviderInfo;
-use crate::tui::model::{BodyFind, Model, Refusal};
+use crate::tui::model::{BodyFind, Model, PromptError};
 use crate::tui::screen::{Prompt, pickers};
 use crate::tui::widget::editor::Wish;
 use crate::tui::widget::moved;
@@ -134,7 +134,7 @@ pub(super) static TOGGLE_WRAP: OwnAction = OwnAction {
 };
 
 /// Does one of the pane's own actions.
-type Run = fn(&mut RequestPane, &mut Model);
+type PaneAction = fn(&mut RequestPane, &mut Model);
 
 /// The pane's own actions.
 pub(super) static OWN: &[&OwnAction] = &[
@@ -161,7 +161,7 @@ pub(super) static OWN: &[&OwnAction] = &[
 ];
 
 /// What each of [`OWN`] does.
-static RUN: &[(&OwnAction, Run)] = &[
+static RUN: &[(&OwnAction, PaneAction)] = &[
     (&EDIT_BODY, RequestPane::start_typing),
     (&EDIT_OUTSIDE, edit_outside),
     (&EDIT_URL, |_, model| edit_url(model)),
@@ -342,12 +342,12 @@ fn edit_header(model: &mut Model, which: Option<usize>) {
     }));
 }
 
-fn set_header(model: &mut Model, which: Option<usize>, text: &str) -> Result<(), Refusal> {
+fn set_header(model: &mut Model, which: Option<usize>, text: &str) -> Result<(), PromptError> {
     let headers = &mut model.request_mut().draft_mut().headers;
     match (text.split_once(':'), which) {
         (None, Some(i)) if text.is_empty() && i < headers.len() => drop(headers.remove(i)),
         (None, _) if text.is_empty() => {}
-        (None, _) => return Err(Refusal::Header),
+        (None, _) => return Err(PromptError::Header),
         (Some((name, value)), which) => {
             let header = (name.trim().to_owned(), value.trim().to_owned());
             match which.and_then(|i| headers.get_mut(i)) {

@@ -17,7 +17,7 @@ use crate::tui::widget::wrap::Wrap;
 
 /// A line above the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum HeadingLine {
     Field(Field),
     /// The chosen provider's key is missing.
     NoKey,
@@ -26,19 +26,19 @@ enum Line {
 }
 
 /// The lines above the body that have room.
-fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<Line> {
+fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<HeadingLine> {
     let request = model.request();
     // Where there is hardly room for the text, typing needs it all.
     if request.is_typing() && height < 10 {
         return Vec::new();
     }
-    let mut lines = vec![Line::Field(Field::Provider)];
+    let mut lines = vec![HeadingLine::Field(Field::Provider)];
     if model.provider().is_some_and(|p| p.key_variable.is_some() && !p.key_is_set) {
-        lines.push(Line::NoKey);
+        lines.push(HeadingLine::NoKey);
     }
-    lines.extend([Line::Field(Field::Model), Line::Field(Field::Address)]);
+    lines.extend([HeadingLine::Field(Field::Model), HeadingLine::Field(Field::Address)]);
     if model.variables().iter().any(|v| v.source.is_none()) {
-        lines.push(Line::Unset);
+        lines.push(HeadingLine::Unset);
     }
     let headers = request.draft().headers.len();
     let room = headers.min(usize::from(height / 3));
@@ -47,7 +47,7 @@ fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<Line> {
         Field::Header(i) => (i + 1).saturating_sub(room),
         _ => 0,
     };
-    lines.extend((skip..headers).take(room).map(|i| Line::Field(Field::Header(i))));
+    lines.extend((skip..headers).take(room).map(|i| HeadingLine::Field(Field::Header(i))));
     lines
 }
 
@@ -117,7 +117,7 @@ pub(super) fn click(pane: &mut RequestPane, model: &mut Model, at: Position, are
     let area = inner(area);
     let lines = lines(pane, model, area.height);
     let hit = at.y.checked_sub(area.y).and_then(|row| lines.get(usize::from(row)));
-    if let Some(Line::Field(field)) = hit {
+    if let Some(HeadingLine::Field(field)) = hit {
         model.request_mut().stop_typing();
         pane.row = fields(model).iter().position(|f| f == field).unwrap_or(0);
         act(pane, model, Action::Accept);
@@ -140,13 +140,15 @@ pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
             return;
         }
         match shown {
-            Line::Field(shown) => draw_field(model, shown, focused && shown == field, place, buf),
-            Line::NoKey => {
+            HeadingLine::Field(shown) => {
+                draw_field(model, shown, focused && shown == field, place, buf)
+            }
+            HeadingLine::NoKey => {
                 let name = model.provider().and_then(|p| p.key_variable.as_deref());
                 let text = format!(" ▲ {} is not set", name.unwrap_or_default());
                 line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
             }
-            Line::Unset => {
+            HeadingLine::Unset => {
                 let unset = model.variables().iter().filter(|v| v.source.is_none());
                 let names: Vec<String> = unset.map(|v| format!("${}", v.name)).collect();
                 let text = format!(" ▲ not set: {}", names.join(" "));

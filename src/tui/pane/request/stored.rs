@@ -9,7 +9,7 @@ use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
 /// A row of the list of requests.
-enum Row {
+enum RequestRow {
     /// A request in a file: which, and with which of its environments.
     Stored(usize, Option<String>),
     /// A request that was sent.
@@ -17,24 +17,24 @@ enum Row {
 }
 
 /// The rows of the requests: each in a file, and once more for its environments; then those sent.
-fn rows(model: &Model) -> Vec<Row> {
+fn rows(model: &Model) -> Vec<RequestRow> {
     let stored = model.stored_requests().unwrap_or_default();
     let of = |(i, request): (usize, &StoredRequest)| {
         let environments = request.environments.clone().into_iter().map(Some);
-        std::iter::once(None).chain(environments).map(move |e| Row::Stored(i, e))
+        std::iter::once(None).chain(environments).map(move |e| RequestRow::Stored(i, e))
     };
     let sent = model.sent_requests().unwrap_or_default();
-    stored.iter().enumerate().flat_map(of).chain((0..sent.len()).map(Row::Sent)).collect()
+    stored.iter().enumerate().flat_map(of).chain((0..sent.len()).map(RequestRow::Sent)).collect()
 }
 
 /// Chooses a request of the folder, or one that was sent; both are read meanwhile.
 pub(super) fn open(model: &mut Model) {
     let list = List::new("Requests in files, requests sent", |model, choice| {
         let effect = match choice.row.and_then(|row| rows(model).into_iter().nth(row)) {
-            Some(Row::Stored(i, environment)) => model
+            Some(RequestRow::Stored(i, environment)) => model
                 .stored_requests()
                 .map(|list| Effect::OpenRequest { path: list[i].path.clone(), environment }),
-            Some(Row::Sent(i)) => model.sent_requests().map(|list| Effect::TakeSent {
+            Some(RequestRow::Sent(i)) => model.sent_requests().map(|list| Effect::TakeSent {
                 path: list[i].path.clone(),
                 exchange: list[i].exchange.id,
             }),

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, Scrolling};
 
-use super::steps::Run;
+use super::steps::TypingRun;
 use super::{Editor, Typed};
 use crate::config::keys::Preset;
 
@@ -49,7 +49,7 @@ impl Editor {
     fn insert_char(&mut self, c: char) -> Typed {
         let erased = self.erase_selection();
         self.area.insert_char(c);
-        self.steps.add(erased + 1, Some(Run::of(c)));
+        self.steps.add(erased + 1, Some(TypingRun::of(c)));
         Typed::Changed
     }
 
@@ -63,7 +63,7 @@ impl Editor {
             true => self.area.delete_next_char(),
             false => self.area.delete_char(),
         };
-        self.steps.add(usize::from(erased), Some(Run::Erasing));
+        self.steps.add(usize::from(erased), Some(TypingRun::Erasing));
         if erased { Typed::Changed } else { Typed::Moved }
     }
 

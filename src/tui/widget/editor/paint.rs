@@ -19,7 +19,7 @@ const WORTH_WRAPPING: u16 = 40;
 const BEFORE: usize = 4 << 10;
 
 /// A row on the screen: which line, and which of its characters.
-struct Row {
+struct ScreenRow {
     line: usize,
     from: usize,
     to: Option<usize>,
@@ -91,7 +91,7 @@ impl Editor {
     }
 
     /// The rows that are on the screen.
-    fn rows(&self, height: u16) -> Vec<Row> {
+    fn rows(&self, height: u16) -> Vec<ScreenRow> {
         let (top, _) = self.area.scroll_offset();
         let begins = |row: u16| {
             let at = self.area.screen_to_data(usize::from(top) + usize::from(row), 0);
@@ -102,7 +102,7 @@ impl Editor {
         for row in 0..height {
             let next = begins(row + 1);
             let to = (next.0 == at.0 && next.1 > at.1).then_some(next.1);
-            rows.push(Row { line: at.0, from: at.1, to });
+            rows.push(ScreenRow { line: at.0, from: at.1, to });
             // Behind the last row the place stays.
             if next == at {
                 break;

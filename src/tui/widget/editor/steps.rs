@@ -3,7 +3,7 @@
 
 /// A piece of typing that goes on in the next key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Run {
+pub(super) enum TypingRun {
     /// Letters of a word.
     Word,
     /// Blanks and signs after one.
@@ -12,10 +12,10 @@ pub(super) enum Run {
     Erasing,
 }
 
-impl Run {
+impl TypingRun {
     /// The run that a typed character belongs to.
     pub(super) fn of(c: char) -> Self {
-        if c.is_alphanumeric() || c == '_' { Run::Word } else { Run::Between }
+        if c.is_alphanumeric() || c == '_' { TypingRun::Word } else { TypingRun::Between }
     }
 }
 
@@ -24,19 +24,19 @@ impl Run {
 pub(super) struct Steps {
     done: Vec<usize>,
     undone: Vec<usize>,
-    run: Option<Run>,
+    run: Option<TypingRun>,
 }
 
 impl Steps {
     /// So many edits were made; those of one run are one step.
-    pub(super) fn add(&mut self, edits: usize, run: Option<Run>) {
+    pub(super) fn add(&mut self, edits: usize, run: Option<TypingRun>) {
         if edits == 0 {
             return;
         }
         self.undone.clear();
         // A word begins a step, and what follows it belongs to it.
         let goes_on = match (self.run, run) {
-            (Some(Run::Word), Some(Run::Word | Run::Between)) => true,
+            (Some(TypingRun::Word), Some(TypingRun::Word | TypingRun::Between)) => true,
             (before, now) => now.is_some() && before == now,
         };
         match self.done.last_mut().filter(|_| goes_on) {

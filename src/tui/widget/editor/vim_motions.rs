@@ -3,7 +3,7 @@
 use tui_textarea::{CursorMove, TextArea};
 
 use super::Editor;
-use super::steps::Run;
+use super::steps::TypingRun;
 
 /// A place in the text: line and character.
 pub(super) type At = (usize, usize);
@@ -49,8 +49,8 @@ impl Editor {
         let line: Vec<char> = self.area.lines().get(row)?.chars().collect();
         match c {
             'w' => {
-                let run = Run::of(*line.get(column)?);
-                let same = |n: &usize| line.get(*n).is_some_and(|c| Run::of(*c) == run);
+                let run = TypingRun::of(*line.get(column)?);
+                let same = |n: &usize| line.get(*n).is_some_and(|c| TypingRun::of(*c) == run);
                 let from = (0..=column).rev().take_while(same).last()?;
                 let to = (column..line.len()).take_while(same).last()? + 1;
                 Some(((row, from), (row, to)))
