@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use super::Lab;
 use super::ask::Ask;
 use super::page::{self, SEEDED_TIME, WholeAnswer};
-use super::play::{After, PlayContext, play};
+use super::play::{PlayContext, play};
 use super::random::Random;
 use super::request::ReceivedRequest;
 use super::scenario::{UsageMode, find, scenarios};
 use super::script::{self, Script};
 use super::speaker::{self, Endpoint, Manner, Refusal};
-use super::wire::{Gone, Wire};
+use super::wire::{AfterAnswer, Gone, Wire};
 use crate::clock::Clock;
 
 /// How the paths end by which clients have tokens counted: Anthropic's and Gemini's.
@@ -26,7 +26,7 @@ pub(super) async fn answer(
     wire: &mut Wire,
     lab: &Lab,
     request: &ReceivedRequest,
-) -> Result<After, Gone> {
+) -> Result<AfterAnswer, Gone> {
     let path = request.path.as_str();
     let read = matches!(request.method.as_str(), "GET" | "HEAD");
     let endpoint = speaker::at(path, &request.query);
@@ -61,7 +61,7 @@ async fn chat(
     request: &ReceivedRequest,
     row: &Endpoint,
     model: Option<String>,
-) -> Result<After, Gone> {
+) -> Result<AfterAnswer, Gone> {
     let refuse = |status, message: &str, param, code| {
         let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
         WholeAnswer::json(status, &error).with(row.error_header(status))
@@ -95,7 +95,7 @@ async fn chat(
     let after = find(AFTER_A_CALL).filter(|_| scenario.calls_tools() && ask.brings_result());
     let Some(answer) = ask.choose(after.unwrap_or(scenario), &mut random) else {
         // The parser has seen to it that the last answer always holds.
-        return Ok(After::Close);
+        return Ok(AfterAnswer::Close);
     };
     let _open = lab.open();
     let request_id = format!("req_lab{:016x}", random.next());

@@ -43,9 +43,8 @@ use tokio_util::sync::CancellationToken;
 pub use scenario::{Scenario, abouts, find, scenarios};
 
 use page::WholeAnswer;
-use play::After;
 use request::ReceiveError;
-use wire::Wire;
+use wire::{AfterAnswer, Wire};
 
 /// How many connections are served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
@@ -164,13 +163,13 @@ async fn converse(stream: TcpStream, lab: Arc<Lab>) {
             Err(ReceiveError::Gone) => return,
             Err(ReceiveError::Refuse(status, message)) => {
                 WholeAnswer::error(status, message, None).send_last(&mut wire).await;
-                Ok(After::Close)
+                Ok(AfterAnswer::Close)
             }
         };
         match after {
-            Ok(After::Keep) => {}
-            Ok(After::Close) => return wire.close().await,
-            Ok(After::Reset) => return wire.reset().await,
+            Ok(AfterAnswer::Keep) => {}
+            Ok(AfterAnswer::Close) => return wire.close().await,
+            Ok(AfterAnswer::Reset) => return wire.reset().await,
             Err(wire::Gone) => return,
         }
     }

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::play::After;
 use super::request::ReceivedRequest;
 use super::scenario::{Scenario, scenarios};
 use super::speaker::SPEAKERS;
-use super::wire::{Gone, Wire};
+use super::wire::{AfterAnswer, Gone, Wire};
 use super::{head, reason};
 
 /// 2026-01-01: the time of every answer of a lab with a seed.
@@ -117,11 +116,11 @@ impl WholeAnswer {
         &self,
         wire: &mut Wire,
         request: &ReceivedRequest,
-    ) -> Result<After, Gone> {
+    ) -> Result<AfterAnswer, Gone> {
         self.write(wire, request.close, request.method != "HEAD").await?;
         Ok(match request.close {
-            true => After::Close,
-            false => After::Keep,
+            true => AfterAnswer::Close,
+            false => AfterAnswer::Keep,
         })
     }
 

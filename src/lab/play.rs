@@ -8,21 +8,12 @@ use flate2::write::GzEncoder;
 
 use super::scenario::{Coding, Content, ScenarioAnswer, ScenarioFraming, Writes};
 use super::script::{Act, Script};
-use super::wire::{Gone, Wire};
+use super::wire::{AfterAnswer, Gone, Wire};
 
 /// How long a stall lasts if the client has no patience limit at all.
 const STALL: Duration = Duration::from_secs(600);
 /// The least time between the comments of a stall, whatever the pace.
 const DRIP: Duration = Duration::from_millis(20);
-
-/// What becomes of the connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// Another request may come.
-    Keep,
-    Close,
-    Reset,
-}
 
 /// What the player has to know besides the answer.
 pub(super) struct PlayContext<'a> {
@@ -45,7 +36,7 @@ pub(super) async fn play<'a>(
     wire: &mut Wire,
     stage: &PlayContext<'a>,
     script: impl Fn() -> Script<'a>,
-) -> Result<After, Gone> {
+) -> Result<AfterAnswer, Gone> {
     let answer = stage.answer;
     let framing = match answer.framing {
         ScenarioFraming::Chunked if stage.http10 => ScenarioFraming::Eof,
@@ -83,16 +74,16 @@ pub(super) async fn play<'a>(
             Act::Wire(bytes) => player.wire.write(&bytes).await?,
             Act::Cut => {
                 player.flush().await?;
-                return Ok(After::Close);
+                return Ok(AfterAnswer::Close);
             }
             Act::Reset => {
                 player.flush().await?;
-                return Ok(After::Reset);
+                return Ok(AfterAnswer::Reset);
             }
             Act::Stall(drip) => {
                 player.flush().await?;
                 player.stall(drip).await?;
-                return Ok(After::Close);
+                return Ok(AfterAnswer::Close);
             }
         }
     }
@@ -101,8 +92,8 @@ pub(super) async fn play<'a>(
     let unknown_end = framing == ScenarioFraming::Eof || answer.length.is_some();
     let announced = answer.headers.get("connection").map(String::as_str) == Some("close");
     Ok(match stage.close || unknown_end || announced {
-        true => After::Close,
-        false => After::Keep,
+        true => AfterAnswer::Close,
+        false => AfterAnswer::Keep,
     })
 }
 

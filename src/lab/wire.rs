@@ -22,6 +22,15 @@ const READ_AHEAD: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Gone;
 
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterAnswer {
+    /// Another request may come.
+    Keep,
+    Close,
+    Reset,
+}
+
 /// A connection and what was read from it but not yet used.
 #[derive(Debug)]
 pub(crate) struct Wire {

@@ -17,7 +17,7 @@ use super::web_socket;
 use crate::inspect::switches;
 use crate::journal::{EndCause, Head, Headers};
 use crate::lab::request::{self, ReceiveError, ReceivedRequest};
-use crate::lab::wire::{Gone, Wire};
+use crate::lab::wire::{AfterAnswer, Gone, Wire};
 
 /// How long a server that had fallen silent stays so.
 const SILENCE: Duration = Duration::from_secs(600);
@@ -31,13 +31,6 @@ pub struct Replay {
     /// Factor of all times; 0 is at once.
     pace: f64,
     notify: Notify,
-}
-
-/// What becomes of the connection.
-pub(super) enum After {
-    Keep,
-    Close,
-    Reset,
 }
 
 impl Replay {
@@ -79,19 +72,23 @@ impl Replay {
                 Ok(request) => self.answer(&mut wire, &request).await,
                 Err(ReceiveError::Gone) => return,
                 Err(ReceiveError::Refuse(status, why)) => {
-                    refuse(&mut wire, status, why).await.map(|()| After::Close)
+                    refuse(&mut wire, status, why).await.map(|()| AfterAnswer::Close)
                 }
             };
             match after {
-                Ok(After::Keep) => {}
-                Ok(After::Close) => return wire.close().await,
-                Ok(After::Reset) => return wire.reset().await,
+                Ok(AfterAnswer::Keep) => {}
+                Ok(AfterAnswer::Close) => return wire.close().await,
+                Ok(AfterAnswer::Reset) => return wire.reset().await,
                 Err(Gone) => return,
             }
         }
     }
 
-    async fn answer(&self, wire: &mut Wire, request: &ReceivedRequest) -> Result<After, Gone> {
+    async fn answer(
+        &self,
+        wire: &mut Wire,
+        request: &ReceivedRequest,
+    ) -> Result<AfterAnswer, Gone> {
         let wanted = Wanted::of(request);
         // A lock that a panic left behind is as good as any.
         let found = self.chooser.lock().unwrap_or_else(|e| e.into_inner()).choose(&wanted);
@@ -108,7 +105,7 @@ impl Replay {
             None => {
                 (self.notify)(format!("{asked}: no recorded exchange is chosen by it"));
                 let why = "No recorded exchange is chosen by this request (see --match).";
-                refuse(wire, 404, why).await.map(|()| After::Close)
+                refuse(wire, 404, why).await.map(|()| AfterAnswer::Close)
             }
         }
     }
@@ -225,11 +222,11 @@ async fn play(
     recorded: &Recorded,
     request: &ReceivedRequest,
     pace: f64,
-) -> Result<After, Gone> {
+) -> Result<AfterAnswer, Gone> {
     let mut times = Timetable::begin(pace);
     match recorded.end {
         EndCause::Refused | EndCause::ProxyRefused | EndCause::Dns | EndCause::Tls => {
-            return Ok(After::Reset);
+            return Ok(AfterAnswer::Reset);
         }
         _ => {}
     }
@@ -249,7 +246,7 @@ async fn play(
             return end(wire, recorded, ReplayFraming::None, false, &mut times).await;
         }
         (None, Some(made), false) => made,
-        (None, None, false) => return Ok(After::Close),
+        (None, None, false) => return Ok(AfterAnswer::Close),
     };
     // A client that does not ask for a WebSocket gets the bytes as they were.
     if let Some(asked) = request.web_socket.as_ref().filter(|_| switches(head)) {
@@ -286,17 +283,17 @@ pub(super) async fn end(
     framing: ReplayFraming,
     close: bool,
     times: &mut Timetable,
-) -> Result<After, Gone> {
+) -> Result<AfterAnswer, Gone> {
     match recorded.end {
         EndCause::Reset => {
             times.after(wire, recorded.end_delay).await?;
-            return Ok(After::Reset);
+            return Ok(AfterAnswer::Reset);
         }
         // The client left, and the server was still there: it stays so, or a client that waits as long as the first
         // one did sees now an end and now none.
         EndCause::Timeout(_) | EndCause::Cancelled => {
             wire.pause(SILENCE).await?;
-            return Ok(After::Close);
+            return Ok(AfterAnswer::Close);
         }
         EndCause::Truncated
         | EndCause::ClosedBeforeHead
@@ -304,7 +301,7 @@ pub(super) async fn end(
         | EndCause::Protocol
         | EndCause::Limit(_) => {
             times.after(wire, recorded.end_delay).await?;
-            return Ok(After::Close);
+            return Ok(AfterAnswer::Close);
         }
         _ => {}
     }
@@ -312,5 +309,5 @@ pub(super) async fn end(
     if framing == ReplayFraming::Chunked {
         wire.write(&trailers(recorded)).await?;
     }
-    Ok(if close || framing == ReplayFraming::Eof { After::Close } else { After::Keep })
+    Ok(if close || framing == ReplayFraming::Eof { AfterAnswer::Close } else { AfterAnswer::Keep })
 }

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use super::fault::writes;
 use super::recording::{Recorded, is_awaited};
-use super::serve::{After, ReplayFraming, end, refuse};
+use super::serve::{ReplayFraming, end, refuse};
 use super::timetable::Timetable;
 use crate::frame::web_socket::{Direction, Sender};
 use crate::journal::Head;
-use crate::lab::wire::{Gone, Wire};
+use crate::lab::wire::{AfterAnswer, Gone, Wire};
 
 /// What RFC 6455 appends to a client's key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -29,12 +29,12 @@ pub(super) async fn play(
     head: &Head,
     (key, offered): &(String, String),
     times: &mut Timetable,
-) -> Result<After, Gone> {
+) -> Result<AfterAnswer, Gone> {
     let extensions = head.header("sec-websocket-extensions").unwrap_or_default();
     let extension = extensions.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !offered.contains(&extension) {
         let why = "The recorded messages are compressed; the client does not offer that extension.";
-        return refuse(wire, 400, why).await.map(|()| After::Close);
+        return refuse(wire, 400, why).await.map(|()| AfterAnswer::Close);
     }
     wire.write(&answer(head, key)).await?;
     let mut client =

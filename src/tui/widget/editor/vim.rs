@@ -4,7 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, Scrolling, TextArea};
 
-use super::vim_motions::{At, Motion, cursor, jump, length};
+use super::vim_motions::{Motion, TextPosition, cursor, jump, length};
 use super::{Editor, Typed, Wish};
 
 /// What keys mean.
@@ -253,7 +253,7 @@ impl Editor {
     }
 
     /// Goes to a place, or does there what was begun.
-    fn vim_go(&mut self, from: At, to: At, motion: Motion) -> Typed {
+    fn vim_go(&mut self, from: TextPosition, to: TextPosition, motion: Motion) -> Typed {
         if self.vim.operator.is_some() {
             return self.vim_operate(from, to, motion);
         }
@@ -263,7 +263,7 @@ impl Editor {
     }
 
     /// Does what was begun with what is between two places.
-    fn vim_operate(&mut self, from: At, to: At, motion: Motion) -> Typed {
+    fn vim_operate(&mut self, from: TextPosition, to: TextPosition, motion: Motion) -> Typed {
         let operator = self.vim.operator.unwrap_or('y');
         self.vim.forget();
         self.area.cancel_selection();
@@ -389,7 +389,7 @@ impl Editor {
     }
 
     /// The commands that stand for an operator with its motion.
-    fn vim_short(&mut self, c: char, at: At, count: usize) -> Typed {
+    fn vim_short(&mut self, c: char, at: TextPosition, count: usize) -> Typed {
         let end = length(&self.area, at.0);
         let (operator, from, to, motion) = match c {
             'x' => ('d', at, (at.0, (at.1 + count).min(end)), Motion::Before),
@@ -405,7 +405,7 @@ impl Editor {
     }
 
     /// The commands that begin to type.
-    fn vim_insert(&mut self, c: char, at: At) -> Typed {
+    fn vim_insert(&mut self, c: char, at: TextPosition) -> Typed {
         self.vim.mode = Mode::Insert;
         let end = length(&self.area, at.0);
         let line = |n: usize| (at.0, n);
@@ -434,7 +434,7 @@ impl Editor {
     }
 
     /// Puts what was cut or copied before or after the cursor.
-    fn vim_put(&mut self, after: bool, at: At) -> Typed {
+    fn vim_put(&mut self, after: bool, at: TextPosition) -> Typed {
         let Register { text, lines } = self.vim.register.clone();
         if text.is_empty() && !lines {
             return Typed::Moved;

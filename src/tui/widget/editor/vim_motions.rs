@@ -6,7 +6,7 @@ use super::Editor;
 use super::steps::TypingRun;
 
 /// A place in the text: line and character.
-pub(super) type At = (usize, usize);
+pub(super) type TextPosition = (usize, usize);
 
 /// How a motion counts under an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +19,12 @@ pub(super) enum Motion {
     Lines,
 }
 
-pub(super) fn jump(area: &mut TextArea<'static>, to: At) {
+pub(super) fn jump(area: &mut TextArea<'static>, to: TextPosition) {
     let clamp = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     area.move_cursor(CursorMove::Jump(clamp(to.0), clamp(to.1)));
 }
 
-pub(super) fn cursor(area: &TextArea<'static>) -> At {
+pub(super) fn cursor(area: &TextArea<'static>) -> TextPosition {
     let at = area.cursor();
     (at.0, at.1)
 }
@@ -44,7 +44,7 @@ fn closing(open: char) -> char {
 
 impl Editor {
     /// The word or the quoted text around the cursor.
-    pub(super) fn vim_object(&self, c: char, around: bool) -> Option<(At, At)> {
+    pub(super) fn vim_object(&self, c: char, around: bool) -> Option<(TextPosition, TextPosition)> {
         let (row, column) = cursor(&self.area);
         let line: Vec<char> = self.area.lines().get(row)?.chars().collect();
         match c {
@@ -71,7 +71,7 @@ impl Editor {
     }
 
     /// What is between the brackets around the cursor, which may be lines apart.
-    fn vim_between(&self, open: char, around: bool) -> Option<(At, At)> {
+    fn vim_between(&self, open: char, around: bool) -> Option<(TextPosition, TextPosition)> {
         let at = cursor(&self.area);
         let stands_on = |c| self.vim_letter_at(at) == Some(c);
         let start = if stands_on(open) { at } else { self.vim_unmatched(at, open)? };
@@ -79,12 +79,12 @@ impl Editor {
         Some(if around { (start, (end.0, end.1 + 1)) } else { ((start.0, start.1 + 1), end) })
     }
 
-    fn vim_letter_at(&self, at: At) -> Option<char> {
+    fn vim_letter_at(&self, at: TextPosition) -> Option<char> {
         self.area.lines().get(at.0)?.chars().nth(at.1)
     }
 
     /// The bracket that is open where the cursor stands.
-    fn vim_unmatched(&self, at: At, open: char) -> Option<At> {
+    fn vim_unmatched(&self, at: TextPosition, open: char) -> Option<TextPosition> {
         let mut depth = 0_usize;
         for (row, line) in self.area.lines()[..=at.0].iter().enumerate().rev() {
             let most = if row == at.0 { at.1 } else { usize::MAX };
@@ -102,7 +102,7 @@ impl Editor {
     }
 
     /// The bracket that belongs to the one at a place.
-    fn vim_matching(&self, at: At) -> Option<At> {
+    fn vim_matching(&self, at: TextPosition) -> Option<TextPosition> {
         let bracket = self.vim_letter_at(at)?;
         if matches!(bracket, ')' | ']' | '}') {
             let open = ['(', '[', '{'].into_iter().find(|open| closing(*open) == bracket)?;
@@ -126,7 +126,7 @@ impl Editor {
     }
 
     /// Where `%` leads: from the next bracket of the line to the one that belongs to it.
-    fn vim_percent(&self, from: At) -> Option<At> {
+    fn vim_percent(&self, from: TextPosition) -> Option<TextPosition> {
         let is_bracket = |c: char| matches!(c, '(' | ')' | '[' | ']' | '{' | '}');
         let line = self.area.lines().get(from.0)?.chars().enumerate();
         let (column, _) = line.skip(from.1).find(|(_, c)| is_bracket(*c))?;
@@ -134,7 +134,7 @@ impl Editor {
     }
 
     /// Where a motion begins and ends, if the letter is one. The cursor stays.
-    pub(super) fn vim_motion(&mut self, c: char) -> Option<(At, At, Motion)> {
+    pub(super) fn vim_motion(&mut self, c: char) -> Option<(TextPosition, TextPosition, Motion)> {
         let from = cursor(&self.area);
         let changes = self.vim.operator == Some('c');
         // Changing a word leaves the blank after it.
@@ -164,7 +164,11 @@ impl Editor {
     }
 
     /// A motion by lines, or within one.
-    fn vim_line_motion(&self, c: char, from: At) -> Option<(At, At, Motion)> {
+    fn vim_line_motion(
+        &self,
+        c: char,
+        from: TextPosition,
+    ) -> Option<(TextPosition, TextPosition, Motion)> {
         let last = self.area.lines().len() - 1;
         let count = self.vim.count;
         let to = match c {
