@@ -147,10 +147,11 @@ impl App {
     }
 
     /// In how long there is something new to show without an event: of a recording that plays, of pairs, of entries
-    /// that waited.
+    /// that waited, of a long text.
     pub fn wakes_in(&self) -> Option<Micros> {
         let (plays, pairs) = (self.model.playback_wakes_in(), self.model.pairs_wake_in());
-        plays.into_iter().chain(pairs).chain(self.model.arrivals_wake_in()).min()
+        let lays = self.stack.iter().any(|screen| screen.is_behind(&self.model)).then_some(0);
+        plays.into_iter().chain(pairs).chain(self.model.arrivals_wake_in()).chain(lays).min()
     }
 
     /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.

@@ -317,6 +317,11 @@ impl Screen for Panes {
         }
     }
 
+    fn is_behind(&self, model: &Model) -> bool {
+        let areas = self.areas(model).panes;
+        self.panes.iter().zip(areas).any(|(pane, area)| !area.is_empty() && pane.is_behind())
+    }
+
     fn settle(&mut self, model: &mut Model) {
         if !self.panes[self.focus].is_shown(model) {
             self.go(model, 0);

@@ -108,6 +108,11 @@ pub(super) trait Pane {
     /// The wheel, in rows.
     fn wheel(&mut self, _: &mut Model, _rows: isize, _: Position, _area: Rect) {}
 
+    /// Whether more is there than could be laid out since the last drawing.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
     /// Brings what is selected into view, after anything changed.
     fn settle(&mut self, _: &mut Model, _area: Rect) {}
 

@@ -100,6 +100,11 @@ pub(super) trait Screen {
     /// The wheel, in rows.
     fn wheel(&mut self, _: &mut Model, _: isize, _: Position) {}
 
+    /// Whether more is there than could be laid out since the last drawing.
+    fn is_behind(&self, _: &Model) -> bool {
+        false
+    }
+
     /// Brings what is selected into view, after anything changed.
     fn settle(&mut self, _: &mut Model) {}
 

@@ -10,6 +10,9 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::text::{Newlines, is_hazard, visible};
 
+/// So many bytes are laid out between two drawings.
+const SLICE: usize = 1 << 20;
+
 /// The lines of one text at one width.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wrap {
@@ -43,6 +46,18 @@ impl Wrap {
         self.starts.push(from);
         self.lay(text, from);
         self.done = text.len();
+    }
+
+    /// The same, but of a long text no more than can be laid out between two drawings; returns whether that was
+    /// all of it. Until then the lines end where it stopped.
+    pub(crate) fn update_some(&mut self, text: &str, width: usize) -> bool {
+        let known = if width.max(1) == self.width { self.done } else { 0 };
+        let mut to = known.saturating_add(SLICE).min(text.len());
+        while !text.is_char_boundary(to) {
+            to += 1;
+        }
+        self.update(text.get(..to).unwrap_or(text), width);
+        to == text.len()
     }
 
     /// Forgets everything.
@@ -100,7 +115,7 @@ impl Wrap {
     /// The bytes of a line, its line feed included, in a text of `len` bytes.
     pub(crate) fn line(&self, index: usize, len: usize) -> Range<usize> {
         let from = self.starts.get(index).copied().unwrap_or(len).min(len);
-        let to = self.starts.get(index + 1).copied().unwrap_or(len).min(len);
+        let to = self.starts.get(index + 1).copied().unwrap_or(self.done).min(len);
         from..to
     }
 
@@ -172,6 +187,24 @@ mod tests {
             whole.update(text, width);
             assert_eq!(grown.starts, whole.starts, "width {width}");
         }
+    }
+
+    #[test]
+    fn a_long_text_is_laid_out_in_slices_with_the_same_lines() {
+        let text = "Let me think: é and a-long-word. ".repeat(SLICE / 10);
+        let mut whole = Wrap::default();
+        whole.update(&text, 30);
+        let mut some = Wrap::default();
+        let mut steps = 1;
+        while !some.update_some(&text, 30) {
+            let last = some.line(some.len() - 1, text.len());
+            assert!(last.len() <= 60 && last.end == some.done, "{last:?}");
+            steps += 1;
+        }
+        assert!(steps > 2 && some.starts == whole.starts, "{steps}");
+        // Another width begins anew, and so does a shorter text.
+        assert!(!some.update_some(&text, 31) && some.update_some("short", 31));
+        assert_eq!(some.len(), 1);
     }
 
     #[test]

@@ -87,7 +87,8 @@ fn with_wrap<T>(
     let text = exchange.text(column.channel);
     let mut wraps = pane.wraps.borrow_mut();
     let wrap = wraps.entry((model.shown(), column.channel, exchange.choice)).or_default();
-    wrap.update(text, usize::from(column.text.width));
+    let is_whole = wrap.update_some(text, usize::from(column.text.width));
+    pane.is_behind.set(pane.is_behind.get() || !is_whole);
     use_it(text, wrap)
 }
 
@@ -143,7 +144,10 @@ pub(super) fn settle(pane: &mut AnswerPane, model: &mut Model, area: Rect) {
     }
     let frame = exchange.frame;
     pane.scrolls.extend(places);
-    pane.shown = Some((model.shown(), frame));
+    // What is not laid out yet is brought into view later.
+    if !pane.is_behind.get() {
+        pane.shown = Some((model.shown(), frame));
+    }
 }
 
 pub(super) fn next_choice(pane: &mut AnswerPane, model: &mut Model) {

@@ -5,7 +5,7 @@ mod facts;
 mod lens;
 mod shape;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use ratatui::buffer::Buffer;
@@ -123,6 +123,8 @@ pub(crate) struct AnswerPane {
     /// The row under the cursor in the shape table.
     row: usize,
     wraps: RefCell<HashMap<(usize, Channel, u32), Wrap>>,
+    /// A channel's text is longer than what is laid out of it.
+    is_behind: Cell<bool>,
     doc: RefCell<Option<(Key, Doc)>>,
     rows: RefCell<Option<(Key, Vec<Row>)>>,
     /// The client through whose eyes the channels are shown, a row of the table of lenses.
@@ -141,6 +143,7 @@ impl Default for AnswerPane {
             channel: Channel::Content,
             scrolls: HashMap::new(),
             shown: None,
+            is_behind: Cell::new(false),
             scroll: Scroll::default(),
             row: 0,
             wraps: RefCell::default(),
@@ -233,8 +236,13 @@ impl Pane for AnswerPane {
         Some(if reasoning { "reasoning" } else { "content" })
     }
 
+    fn is_behind(&self) -> bool {
+        self.is_behind.get()
+    }
+
     fn settle(&mut self, model: &mut Model, area: Rect) {
         let pane = self;
+        pane.is_behind.set(false);
         match pane.tab {
             Tab::Channels if pane.lens.is_none() => channels::settle(pane, model, inner(area)),
             Tab::Shape => shape::settle(pane, model, text_area(area)),
