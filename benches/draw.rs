@@ -43,7 +43,7 @@ impl Loaded {
             keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts())
                 .expect("the built-in keys"),
             requests: std::path::PathBuf::new(),
-            notify: sselens::config::Notify::default(),
+            notify: sselens::config::Notifications::default(),
             keymap: sselens::config::keys::Preset::Default,
             looks: sselens::tui::Looks::built_in("dark"),
             messages: Vec::new(),

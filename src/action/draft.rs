@@ -79,7 +79,7 @@ pub struct VariableState {
 
 /// Two requests that go out at the same instant, A and B of a comparison.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Pair {
+pub struct DraftPair {
     /// A and B.
     pub drafts: [Draft; 2],
     /// They are two requests, and not one in two places: their answers need not be alike.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Draft, Opened, Pair, SavedSession, SentRequest, SessionHit, StoredRequest};
+use super::{Draft, DraftPair, Opened, SavedSession, SentRequest, SessionHit, StoredRequest};
 use crate::journal::{Entry, ExchangeId, Request};
 
 /// Something to be done outside.
@@ -12,7 +12,7 @@ pub enum Effect {
     /// Send a request; its entries come as news.
     Send(Box<Draft>),
     /// Send two requests at the same instant, A and B of a comparison.
-    Compare(Box<Pair>),
+    Compare(Box<DraftPair>),
     /// The same with a body from a file, byte for byte, as B.
     CompareWith {
         /// A; B is the same but for its body.
@@ -148,7 +148,7 @@ pub enum Done {
     /// Two requests are on their way.
     Comparing {
         /// What was sent.
-        pair: Box<Pair>,
+        pair: Box<DraftPair>,
         /// The numbers of A and B.
         ids: [ExchangeId; 2],
     },

@@ -12,7 +12,7 @@ mod keymap;
 mod opened;
 mod saved;
 
-pub use draft::{Draft, Pair, ValueSource, VariableState, Variables};
+pub use draft::{Draft, DraftPair, ValueSource, VariableState, Variables};
 pub use effect::{Attempt, Done, Effect};
 pub use keymap::{Binding, Keymap, combination, show, types_instead};
 pub use opened::{Folded, Opened};

@@ -12,7 +12,7 @@ use super::keys::{Document, Preset};
 use super::layers::Layers;
 use super::provider::{ProviderFile, ProviderOrigin};
 use super::theme::Themes;
-use super::{Autosave, Config, Environment, Limits, Notify, keys, severity};
+use super::{Autosave, Config, Environment, Limits, Notifications, keys, severity};
 use crate::client_sim;
 use crate::inspect::{InspectOptions, Simulate};
 use crate::journal::Micros;
@@ -212,7 +212,7 @@ impl Config {
                 max_body: None,
                 max_backlog: 0,
             },
-            notify: Notify::default(),
+            notify: Notifications::default(),
             autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
             options: InspectOptions {
                 simulate: Some(Simulate(client_sim::views)),

@@ -39,7 +39,7 @@ pub struct Config {
     /// What is kept of sessions.
     pub autosave: Autosave,
     /// How the user is notified of what happened in the background.
-    pub notify: Notify,
+    pub notify: Notifications,
     /// Thresholds and severities of findings.
     pub options: InspectOptions,
     /// Where keys come from.
@@ -73,7 +73,7 @@ pub struct Limits {
 
 /// How the user is notified of what happened in the background.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Notify {
+pub struct Notifications {
     /// The terminal's bell rings.
     pub bell: bool,
     /// A message goes to the desktop, through the terminal.
@@ -97,7 +97,7 @@ pub enum Desktop {
     Osc777,
 }
 
-impl Notify {
+impl Notifications {
     /// Whether there is anything to be done.
     pub fn is_on(self) -> bool {
         self.bell || self.desktop != Desktop::Off

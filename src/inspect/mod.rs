@@ -55,7 +55,7 @@ pub use grouping::Group;
 pub use metrics::{Gaps, Timing};
 pub use packing::Packing;
 pub use reads::{Read, Reads};
-pub use shape::{Row, Shape};
+pub use shape::{Shape, ShapeRow};
 pub use think::Think;
 pub use web_socket::{Closing, WebSocket, WsFrame, switches};
 

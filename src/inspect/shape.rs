@@ -79,7 +79,7 @@ impl ShapeNode {
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct ShapeRow {
     /// The path, array items as `[]`: `choices[].delta.reasoning`.
     pub path: String,
     /// The JSON types seen there, in the order of [`Kind`].
@@ -243,7 +243,7 @@ impl Shape {
     }
 
     /// The table, each path before what it holds, siblings in order of first appearance.
-    pub fn rows(&self) -> Vec<Row> {
+    pub fn rows(&self) -> Vec<ShapeRow> {
         let mut rows = Vec::new();
         let mut uncounted = HashMap::new();
         if self.template.uncounted > 0 {
@@ -254,7 +254,7 @@ impl Shape {
         let mut todo: Vec<u32> = self.nodes[0].children.iter().rev().copied().collect();
         while let Some(i) = todo.pop() {
             let n = &self.nodes[i as usize];
-            rows.push(Row {
+            rows.push(ShapeRow {
                 path: self.path(i),
                 types: KINDS
                     .iter()
@@ -270,7 +270,7 @@ impl Shape {
         rows
     }
 
-    /// How many values stood at `path` (as [`Row::path`] has it).
+    /// How many values stood at `path` (as [`ShapeRow::path`] has it).
     pub fn count(&self, path: &str) -> u64 {
         self.rows().iter().find(|r| r.path == path).map_or(0, |r| r.count)
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::{Channel, Usage};
 use crate::frame::{FrameKind, sse};
-use crate::inspect::{Blame, ClientView, Finding, Inspection, Row, Severity};
+use crate::inspect::{Blame, ClientView, Finding, Inspection, Severity, ShapeRow};
 use crate::journal::{ExchangeId, Micros};
 use crate::json::Tape;
 use crate::text::{Newlines, visible};
@@ -54,8 +54,7 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: FindingsDetail) -> Value
         "usage": usage(answer.usage),
     });
     let rows = i.shape().rows();
-    let row =
-        |r: &Row| json!({"path": r.path, "types": r.types, "count": r.count, "first": r.first});
+    let row = |r: &ShapeRow| json!({"path": r.path, "types": r.types, "count": r.count, "first": r.first});
     out["paths"] = rows.iter().take(MAX_LIST).map(row).collect();
     let more = rows.len().saturating_sub(MAX_LIST) as u64 + i.shape().dropped;
     if more > 0 {

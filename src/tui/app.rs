@@ -13,11 +13,11 @@ use super::draw;
 use super::model::{self, Loading, Model};
 use super::pane::request;
 use super::panes::Panes;
-use super::screen::{Command, Outcome, Screen};
+use super::screen::{ActionOutcome, Screen, ScreenCommand};
 use super::work::{Report, Work, Worked};
 use super::{Reloaded, Startup, pane};
-use crate::action::{Action, Attempt, Context, Done, Draft, Effect, Pair};
-use crate::config::Notify;
+use crate::action::{Action, Attempt, Context, Done, Draft, DraftPair, Effect};
+use crate::config::Notifications;
 use crate::journal::Micros;
 use crate::storage::curl::is_command;
 use crate::transport::News;
@@ -142,7 +142,7 @@ impl App {
     }
 
     /// How the user is notified of what happened in the background.
-    pub(super) fn notifies(&self) -> Notify {
+    pub(super) fn notifies(&self) -> Notifications {
         self.model.notifies()
     }
 
@@ -250,7 +250,7 @@ impl App {
             Done::Request(bytes) => model.request_mut().load(bytes),
             Done::BodyBeside { draft, body } => {
                 let b = Draft { body, ..(*draft).clone() };
-                let pair = Pair { drafts: [*draft, b], apart: true };
+                let pair = DraftPair { drafts: [*draft, b], apart: true };
                 model.effect(Effect::Compare(Box::new(pair)));
             }
             Done::Comparing { pair, ids } => model.comparing(pair, ids),
@@ -333,13 +333,16 @@ impl App {
     }
 
     /// Lets the top screen do something, and takes it off the stack if it goes.
-    fn ask_top(&mut self, ask: impl FnOnce(&mut dyn Screen, &mut Model) -> Outcome) -> Outcome {
-        let Some(top) = self.stack.last_mut() else { return Outcome::Ignored };
+    fn ask_top(
+        &mut self,
+        ask: impl FnOnce(&mut dyn Screen, &mut Model) -> ActionOutcome,
+    ) -> ActionOutcome {
+        let Some(top) = self.stack.last_mut() else { return ActionOutcome::Ignored };
         let outcome = ask(top.as_mut(), &mut self.model);
         match outcome {
-            Outcome::Done | Outcome::Ignored => {}
-            Outcome::Closed | Outcome::Passed => drop(self.stack.pop()),
-            Outcome::Waits => self.waiting = self.stack.pop(),
+            ActionOutcome::Done | ActionOutcome::Ignored => {}
+            ActionOutcome::Closed | ActionOutcome::Passed => drop(self.stack.pop()),
+            ActionOutcome::Waits => self.waiting = self.stack.pop(),
         }
         outcome
     }
@@ -351,13 +354,13 @@ impl App {
             return self.model.notify(opening);
         }
         match self.ask_top(|screen, model| screen.act(model, action)) {
-            Outcome::Done | Outcome::Closed | Outcome::Waits => {}
-            Outcome::Passed => self.act(action),
+            ActionOutcome::Done | ActionOutcome::Closed | ActionOutcome::Waits => {}
+            ActionOutcome::Passed => self.act(action),
             // What opens something over the panes takes the place of what lies there.
-            Outcome::Ignored if commands::opens(action) && self.close_overlays() => {
+            ActionOutcome::Ignored if commands::opens(action) && self.close_overlays() => {
                 self.act(action);
             }
-            Outcome::Ignored => {
+            ActionOutcome::Ignored => {
                 let Some(top) = self.stack.last() else { return };
                 let contexts = top.contexts(&self.model);
                 commands::act(&mut self.model, &contexts, action);
@@ -385,27 +388,27 @@ impl App {
         }
     }
 
-    fn run_command(&mut self, command: Command) {
+    fn run_command(&mut self, command: ScreenCommand) {
         let model = &mut self.model;
         match command {
-            Command::Effect(effect) => self.effects.push(effect),
-            Command::Work(job) => self.work.push(Work(job)),
-            Command::Push(screen) => self.stack.push(screen),
-            Command::ShowComparison => {
+            ScreenCommand::Effect(effect) => self.effects.push(effect),
+            ScreenCommand::Work(job) => self.work.push(Work(job)),
+            ScreenCommand::Push(screen) => self.stack.push(screen),
+            ScreenCommand::ShowComparison => {
                 if !self.stack.iter().any(|s| s.shows_comparison()) {
                     let below = self.stack.iter().take_while(|s| s.covers()).count();
                     self.stack.insert(below, Box::new(CompareScreen::default()));
                 }
             }
-            Command::CloseOverlays => drop(self.close_overlays()),
-            Command::Focus(pane) => self.stack.iter_mut().for_each(|s| s.focus(model, pane)),
-            Command::Leave(from, to) => {
+            ScreenCommand::CloseOverlays => drop(self.close_overlays()),
+            ScreenCommand::Focus(pane) => self.stack.iter_mut().for_each(|s| s.focus(model, pane)),
+            ScreenCommand::Leave(from, to) => {
                 for screen in self.stack.iter_mut().filter(|s| s.focused() == Some(from)) {
                     screen.focus(model, to);
                 }
             }
-            Command::Act(action) => self.act(action),
-            Command::ExplainNext(forward) => {
+            ScreenCommand::Act(action) => self.act(action),
+            ScreenCommand::ExplainNext(forward) => {
                 if let Some(top) = self.stack.last_mut() {
                     top.explain_next(model, forward);
                 }

@@ -4,7 +4,7 @@ use crossterm::event::KeyEvent;
 
 use super::model::{Model, ReportSubject};
 use super::pane::{self, frames::severity_sign};
-use super::screen::{Confirm, Reading, RepetitionScreen, history, pickers};
+use super::screen::{Confirm, ReadingScreen, RepetitionScreen, history, pickers};
 use super::theme::Role;
 use super::widget::Doc;
 use crate::action::{Action, Context, Effect, types_instead};
@@ -110,7 +110,7 @@ fn help(model: &mut Model, contexts: &[Context]) {
     doc.plain("  a second click on a finding explains it. The wheel scrolls what it is over.")
         .line();
     doc.plain("  Shift and drag selects text as the terminal does.").line();
-    model.push(Reading::help(doc));
+    model.push(ReadingScreen::help(doc));
 }
 
 /// A key that means nothing here: says where it counts, and for what.

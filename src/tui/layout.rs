@@ -4,7 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::band;
-use super::pane::Place;
+use super::pane::PanePlace;
 
 /// The smallest screen that is drawn.
 pub(super) const MIN: (u16, u16) = (40, 10);
@@ -15,7 +15,7 @@ pub(super) const FULL: (u16, u16) = (100, 26);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View<'a> {
     /// Where each pane stands.
-    pub places: &'a [Place],
+    pub places: &'a [PanePlace],
     /// Which panes have something to show.
     pub shown: &'a [bool],
     /// The index of the pane in focus.
@@ -87,7 +87,7 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
         if !full {
             areas.tabs = take(&mut rest, 1);
         }
-        if screen.height >= 18 && view.places[view.focus] != Place::Bottom {
+        if screen.height >= 18 && view.places[view.focus] != PanePlace::Bottom {
             rest.height -= 1;
             areas.strip = Rect { y: rest.bottom(), height: 1, ..rest };
         }
@@ -105,10 +105,10 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     let right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
     let left = Rect { width: left, ..rest };
     // Those that share the left or the bottom stand one below the other, in equal parts.
-    let of = |place| move |p: &Place| *p == place;
-    stack(left, view, of(Place::Left), &mut areas.panes);
-    stack(right, view, |p| matches!(p, Place::Right(_)), &mut areas.panes);
-    stack(bottom, view, of(Place::Bottom), &mut areas.panes);
+    let of = |place| move |p: &PanePlace| *p == place;
+    stack(left, view, of(PanePlace::Left), &mut areas.panes);
+    stack(right, view, |p| matches!(p, PanePlace::Right(_)), &mut areas.panes);
+    stack(bottom, view, of(PanePlace::Bottom), &mut areas.panes);
     areas
 }
 
@@ -130,7 +130,7 @@ pub(super) fn docked(screen: Rect) -> Rect {
     areas(
         screen,
         View {
-            places: &[Place::Left],
+            places: &[PanePlace::Left],
             shown: &[true],
             focus: 0,
             zoom: false,
@@ -156,11 +156,11 @@ fn above(area: Rect, beside: &[usize], panes: &mut [Rect]) {
 }
 
 /// Gives an area to those panes that stand in it, one below the other, by their shares.
-fn stack(area: Rect, view: View<'_>, stands: impl Fn(&Place) -> bool, panes: &mut [Rect]) {
+fn stack(area: Rect, view: View<'_>, stands: impl Fn(&PanePlace) -> bool, panes: &mut [Rect]) {
     let View { places, shown, .. } = view;
     let here: Vec<usize> = (0..places.len()).filter(|i| stands(&places[*i]) && shown[*i]).collect();
     let share = |i: &usize| match places[*i] {
-        Place::Right(percent) if percent > 0 => Some((area.height * percent / 100).max(6)),
+        PanePlace::Right(percent) if percent > 0 => Some((area.height * percent / 100).max(6)),
         _ => None,
     };
     let taken: u16 = here.iter().filter_map(share).sum();
@@ -184,8 +184,13 @@ mod tests {
 
     #[test]
     fn every_size_has_places_inside_the_screen_and_apart() {
-        let places =
-            [Place::Left, Place::Right(0), Place::Right(27), Place::Right(32), Place::Bottom];
+        let places = [
+            PanePlace::Left,
+            PanePlace::Right(0),
+            PanePlace::Right(27),
+            PanePlace::Right(32),
+            PanePlace::Bottom,
+        ];
         for width in 1..=300 {
             for height in 1..=100 {
                 let some: &[usize] = &[1, 2];

@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::{Draft, Keymap, Opened, OwnContext, VariableState};
-use crate::config::Notify;
+use crate::config::Notifications;
 use crate::config::keys::Preset;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::Tally;
@@ -180,7 +180,7 @@ pub struct Reloaded {
     /// The folder with requests in files.
     pub requests: PathBuf,
     /// How the user is notified of what happened in the background.
-    pub notify: Notify,
+    pub notify: Notifications,
     /// Thresholds and severities, for exchanges that begin from now on.
     pub options: Arc<InspectOptions>,
     /// Key bindings.
@@ -203,7 +203,7 @@ pub struct Startup {
     /// The folder with requests in files.
     pub requests: PathBuf,
     /// How the user is notified of what happened in the background.
-    pub notify: Notify,
+    pub notify: Notifications,
     /// Edits are kept for the next start: ending the program loses none.
     pub keeps_drafts: bool,
     /// The recording that was opened.

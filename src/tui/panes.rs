@@ -9,17 +9,17 @@ use super::commands::{Explained, explanation};
 use super::layout::{Areas, View, areas};
 use super::model::{COPIES, Model};
 use super::pane::{
-    Canvas, Copyable, Pane, PaneId, Place, Spec, exchanges, inner, request, timeline,
+    Canvas, Copyable, Pane, PaneId, PanePlace, Spec, exchanges, inner, request, timeline,
 };
 use super::panes_draw as draw;
-use super::screen::{List, Outcome, Reading, Screen};
+use super::screen::{ActionOutcome, List, ReadingScreen, Screen};
 use crate::action::{Action, Context};
 use crate::text::group;
 
 /// The panes.
 pub(super) struct Panes {
     panes: Vec<Box<dyn Pane>>,
-    places: Vec<Place>,
+    places: Vec<PanePlace>,
     /// The index of the pane that gets the keys.
     focus: usize,
     /// It has the screen to itself.
@@ -52,7 +52,7 @@ impl Panes {
         let beside = model.is_docked().then_some(beside.as_slice());
         let shown: Vec<bool> = self.panes.iter().map(|p| p.is_shown(model)).collect();
         let (places, focus, zoom) = (&self.places, self.focus, self.zoom);
-        let typing = places[focus] == Place::Left && self.panes[focus].types(model);
+        let typing = places[focus] == PanePlace::Left && self.panes[focus].types(model);
         areas(size, View { places, shown: &shown, focus, zoom, typing, beside })
     }
 
@@ -105,7 +105,7 @@ impl Panes {
                 detail: "",
                 place: "in progress",
             });
-            model.push(Reading::finding(code.name(), doc));
+            model.push(ReadingScreen::finding(code.name(), doc));
             return;
         }
         let index = exchange.finding.or_else(|| exchange.ordered().first().copied());
@@ -127,7 +127,7 @@ impl Panes {
             place: &place,
         });
         let title = finding.code.to_string();
-        model.push(Reading::finding(&title, doc));
+        model.push(ReadingScreen::finding(&title, doc));
     }
 
     /// What can be copied, with the focused pane's choice selected.
@@ -230,19 +230,19 @@ impl Screen for Panes {
         once
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         let now = model.now();
         // What was pointed out is explained from every pane, until something else is selected.
         let explains = model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(now));
         if action == Action::Accept && explains {
             Self::explain(model);
-            return Outcome::Done;
+            return ActionOutcome::Done;
         }
         if plays(model, action) {
-            return Outcome::Done;
+            return ActionOutcome::Done;
         }
         if self.ask(model, self.focus, action) || self.ask_owner(model, action) {
-            return Outcome::Done;
+            return ActionOutcome::Done;
         }
         let goes_to = self.panes.iter().position(|p| p.spec().go == Some(action));
         match action {
@@ -262,10 +262,10 @@ impl Screen for Panes {
                     model.notify(format!("{title} has nothing to show here"));
                 }
                 Some(pane) => self.go(model, pane),
-                None => return Outcome::Ignored,
+                None => return ActionOutcome::Ignored,
             },
         }
-        Outcome::Done
+        ActionOutcome::Done
     }
 
     fn key(&mut self, model: &mut Model, key: KeyEvent) -> bool {
@@ -288,26 +288,26 @@ impl Screen for Panes {
         types
     }
 
-    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+    fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         let areas = self.areas(model);
         if areas.tabs.contains(at) {
             let bar = draw::tab_bar(&self.shown(model), areas.tabs, self.focus);
             if let Some((pane, ..)) = bar.into_iter().find(|(_, a, b)| (*a..*b).contains(&at.x)) {
                 self.go(model, pane);
             }
-            return Outcome::Done;
+            return ActionOutcome::Done;
         }
         if areas.strip.contains(at) {
-            if let Some(bottom) = self.places.iter().position(|p| *p == Place::Bottom) {
+            if let Some(bottom) = self.places.iter().position(|p| *p == PanePlace::Bottom) {
                 self.go(model, bottom);
             }
-            return Outcome::Done;
+            return ActionOutcome::Done;
         }
         if let Some(pane) = areas.panes.iter().position(|area| area.contains(at)) {
             self.go(model, pane);
             self.panes[pane].click(model, at, areas.panes[pane]);
         }
-        Outcome::Done
+        ActionOutcome::Done
     }
 
     fn wheel(&mut self, model: &mut Model, rows: isize, at: Position) {

@@ -21,7 +21,7 @@ use super::app::{App, Event};
 use super::work::{Work, Worked, aside};
 use super::{Reloaded, Startup};
 use crate::action::{Attempt, Done, Effect};
-use crate::config::Notify;
+use crate::config::Notifications;
 use crate::transport::{Clock, News};
 
 /// The shortest time between two drawings.
@@ -74,7 +74,7 @@ pub trait Console {
     ///
     /// # Errors
     /// The terminal is gone.
-    fn notify(&mut self, how: Notify, text: &str) -> io::Result<()>;
+    fn notify(&mut self, how: Notifications, text: &str) -> io::Result<()>;
     /// Leaves the screen to the shell, and comes back.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use ratatui::layout::{Position, Size};
 
 use super::background;
 use super::run::{Console, EditError, Signal};
-use crate::config::{Desktop, Notify};
+use crate::config::{Desktop, Notifications};
 
 /// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
 pub struct Tty {
@@ -268,7 +268,7 @@ impl Console for Tty {
         Ok(", handed to the terminal (OSC 52)".to_owned())
     }
 
-    fn notify(&mut self, how: Notify, text: &str) -> io::Result<()> {
+    fn notify(&mut self, how: Notifications, text: &str) -> io::Result<()> {
         let mut out = io::stdout();
         // No sign of the text may end the sequence, or part its fields.
         let plain = |c: char| if c.is_control() || c == ';' { ' ' } else { c };

@@ -332,7 +332,7 @@ fn panics_in_the_loop() {
         options: Arc::default(),
         keys: Keymap::new(&config.keys, &sselens::tui::pane_contexts()).unwrap(),
         requests: std::path::PathBuf::new(),
-        notify: sselens::config::Notify::default(),
+        notify: sselens::config::Notifications::default(),
         keymap: sselens::config::keys::Preset::Default,
         looks: sselens::tui::Looks::built_in("dark"),
         messages: Vec::new(),

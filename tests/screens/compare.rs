@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sselens::action::{Draft, Effect, Opened, Pair};
+use sselens::action::{Draft, DraftPair, Effect, Opened};
 use sselens::dialect::{find, request};
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::News;
@@ -414,7 +414,7 @@ fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
     let mut app = App::new(sending());
     app.resize(100, 30);
     let drafts = [Draft::default(), Draft { model: "other".into(), ..Draft::default() }];
-    let pair = Box::new(Pair { drafts, apart: false });
+    let pair = Box::new(DraftPair { drafts, apart: false });
     let done = sselens::action::Done::Comparing { pair: pair.clone(), ids: [0, 1] };
     app.update(0, Event::Done(done));
     assert!(drawn(&app).contains("not begun"), "{}", drawn(&app));
@@ -440,7 +440,7 @@ fn while_both_stream_it_is_told_as_it_comes_and_can_be_sent_again() {
     let parts: Vec<Effect> =
         keys("x<f5>").into_iter().flat_map(|k| app.update(0, Event::Input(k))).collect();
     let [a, b] = pair.drafts;
-    let swapped = Pair { drafts: [b, a], apart: false };
+    let swapped = DraftPair { drafts: [b, a], apart: false };
     assert_eq!(parts, [Effect::Compare(Box::new(swapped))]);
 }
 
@@ -484,7 +484,7 @@ impl Live {
     }
 
     /// The two that went out last.
-    fn pair(&self) -> &Pair {
+    fn pair(&self) -> &DraftPair {
         let pair = self.effects.iter().rev().find_map(|e| match e {
             Effect::Compare(pair) => Some(pair),
             _ => None,

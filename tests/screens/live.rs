@@ -10,7 +10,7 @@ use futures_util::stream;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use sselens::action::{Effect, Opened};
-use sselens::config::Notify;
+use sselens::config::Notifications;
 use sselens::inspect::InspectOptions;
 use sselens::journal::{EndCause, Entry, EntryKind};
 use sselens::transport::{Clock, News};
@@ -285,16 +285,16 @@ fn an_unfinished_recording_is_not_a_running_stream() {
 
 #[test]
 fn the_end_of_a_long_stream_and_a_stall_are_told_outside_of_the_screen() {
-    let notified = |notify: Notify, answers: Vec<Entry>| {
+    let notified = |notify: Notifications, answers: Vec<Entry>| {
         play(Startup { notify, ..startup() }, (100, 30), "<f5>jk", answers).outside.notified
     };
-    let bell = |after| Notify { bell: true, after, ..Notify::default() };
+    let bell = |after| Notifications { bell: true, after, ..Notifications::default() };
     let whole = || exchange(0, &reasoning_only());
     let ended = notified(bell(400_000), whole());
     assert_eq!(ended.len(), 1, "{ended:?}");
     assert!(ended[0].starts_with("lab/reasoning-only: Reasoning only"), "{ended:?}");
     assert!(notified(bell(500_000), whole()).is_empty(), "it was short");
-    assert!(notified(Notify::default(), whole()).is_empty(), "nobody asked");
+    assert!(notified(Notifications::default(), whole()).is_empty(), "nobody asked");
     // A stall is reported once, while it lasts.
     let options = InspectOptions { stall: 0, ..InspectOptions::default() };
     let mut stalls = Startup { notify: bell(0), options: Arc::new(options), ..startup() };

@@ -17,7 +17,7 @@ use sselens::action::{
     StoredRequest,
 };
 use sselens::config::keys::Preset;
-use sselens::config::{Environment, Notify};
+use sselens::config::{Environment, Notifications};
 use sselens::inspect::InspectOptions;
 use sselens::journal::{EndCause, Entry, EntryKind, Head, Request};
 use sselens::transport::{Clock, Draft, News};
@@ -172,7 +172,7 @@ pub(crate) fn startup() -> Startup {
     Startup {
         keeps_drafts: false,
         requests: "requests".into(),
-        notify: Notify::default(),
+        notify: Notifications::default(),
         providers: vec![lab, other],
         draft: Draft { provider: "lab".into(), ..Draft::default() },
         session: None,
@@ -328,7 +328,7 @@ impl Console for TestScreen<'_> {
             .map(|text| text.replace("Say hello", "Edited elsewhere").into_bytes())
             .map_err(|e| io::Error::other(e).into()))
     }
-    fn notify(&mut self, _: Notify, text: &str) -> io::Result<()> {
+    fn notify(&mut self, _: Notifications, text: &str) -> io::Result<()> {
         self.0.borrow_mut().notified.push(text.to_owned());
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::loading::{Loader, LoadingStep, Preload};
 use super::next_number;
 use super::pipe::Pipe;
 use super::watch::Current;
-use crate::action::{Attempt, Done, Effect, Opened, Pair};
+use crate::action::{Attempt, Done, DraftPair, Effect, Opened};
 use crate::cli::args::LabFlags;
 use crate::cli::request;
 use crate::journal::ExchangeId;
@@ -141,7 +141,7 @@ impl UiRunner {
     }
 
     /// Sends both or none: all that can be refused is refused before the first goes out.
-    fn compare(&mut self, pair: Box<Pair>) -> Result<Done, EffectError> {
+    fn compare(&mut self, pair: Box<DraftPair>) -> Result<Done, EffectError> {
         let named = |name| move |why| EffectError::Side { name, why };
         let a = self.resolve(&pair.drafts[0]).map_err(named('A'))?;
         let b = self.resolve(&pair.drafts[1]).map_err(named('B'))?;

@@ -13,7 +13,7 @@ use crate::inspect::compare::Expect;
 use crate::report::{Palette, compare as write_comparison};
 use crate::tui::commands::{Explained, explanation};
 use crate::tui::model::{Model, ReportSubject};
-use crate::tui::screen::{Outcome, Reading, Screen, pickers};
+use crate::tui::screen::{ActionOutcome, ReadingScreen, Screen, pickers};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, Scroll, moved};
 
@@ -41,7 +41,7 @@ impl Screen for CompareScreen {
     }
 
     /// What belongs to the panes ends the comparison.
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         let page = self.areas(model).map_or(1, |a| self.page(model, &a)).max(1);
         match action {
             Action::Bottom => {
@@ -72,7 +72,7 @@ impl Screen for CompareScreen {
                 if model.is_running() {
                     model.notify("The streams continue");
                 }
-                return Outcome::Closed;
+                return ActionOutcome::Closed;
             }
             Action::NextTab => self.step_tab(1),
             Action::PreviousTab => self.step_tab(TABS.len() - 1),
@@ -110,23 +110,23 @@ impl Screen for CompareScreen {
             | Action::PickProvider
             | Action::PickModel
             | Action::Redraw
-            | Action::Suspend => return Outcome::Ignored,
+            | Action::Suspend => return ActionOutcome::Ignored,
             _ => match action.scrolls(page) {
                 Some(by) => self.step(model, by),
                 None => {
                     model.end_comparison();
-                    return Outcome::Passed;
+                    return ActionOutcome::Passed;
                 }
             },
         }
-        Outcome::Done
+        ActionOutcome::Done
     }
 
-    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+    fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         if let Some(areas) = self.areas(model) {
             self.click_in(model, at, &areas);
         }
-        Outcome::Done
+        ActionOutcome::Done
     }
 
     fn wheel(&mut self, model: &mut Model, rows: isize, at: Position) {
@@ -268,7 +268,7 @@ impl CompareScreen {
             place: &tables::frames(d),
         });
         let title = d.code.name();
-        model.push(Reading::difference(title, doc));
+        model.push(ReadingScreen::difference(title, doc));
     }
 
     /// The bytes of the selected frames.
@@ -285,7 +285,7 @@ impl CompareScreen {
             }
         }
         if !doc.text.is_empty() {
-            model.push(Reading::new("The bytes", doc));
+            model.push(ReadingScreen::new("The bytes", doc));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::action::{Draft, Effect};
 use crate::text::count;
 use crate::tui::ProviderInfo;
 use crate::tui::model::{Model, SideExchange};
-use crate::tui::screen::{Choice, List, Prompt};
+use crate::tui::screen::{List, ListChoice, Prompt};
 use crate::tui::theme::Role;
 
 /// What B can be.
@@ -116,7 +116,7 @@ pub(in crate::tui) fn pick(model: &mut Model) {
         all.add(CompareTarget::Keyless, label, note, Some(("·", Role::Dim)));
     }
     let Targets { list, targets } = all;
-    let take = move |model: &mut Model, choice: Choice| match choice
+    let take = move |model: &mut Model, choice: ListChoice| match choice
         .row
         .and_then(|row| targets.get(row))
     {

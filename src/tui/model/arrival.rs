@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::{Exchange, Model};
 use crate::inspect::{ClientView, Inspection, Judges};
 use crate::journal::{Entry, EntryKind, Micros};
-use crate::tui::screen::Command;
+use crate::tui::screen::ScreenCommand;
 use crate::tui::work::{self, Job};
 
 /// So many bytes that waited are taken in between two drawings.
@@ -232,7 +232,7 @@ impl Model {
         for exchange in &mut self.exchanges {
             exchange.catch_up();
             if let Some(task) = exchange.take_task(self.tasks) {
-                self.commands.push(Command::Work(Job::Exchange(self.tasks, task)));
+                self.commands.push(ScreenCommand::Work(Job::Exchange(self.tasks, task)));
                 self.tasks += 1;
             }
         }

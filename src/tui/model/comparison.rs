@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Exchange, Model};
-use crate::action::{Draft, Effect, Opened, Pair};
+use crate::action::{Draft, DraftPair, Effect, Opened};
 use crate::inspect::compare::Expect;
 use crate::journal::{ExchangeId, Micros};
 use crate::text::preview;
 use crate::tui::BugReport;
 use crate::tui::compare::{self, ComparisonJob, ComparisonKey, Computed};
-use crate::tui::screen::Command;
+use crate::tui::screen::ScreenCommand;
 use crate::tui::work;
 
 /// The shortest time between two computations while a stream runs, for each [`MUCH`] bytes begun.
@@ -32,7 +32,7 @@ pub(in crate::tui) type SideExchange = (ExchangeId, bool);
 pub(in crate::tui) struct ComparisonModel {
     places: [SideExchange; 2],
     /// What was sent, so that it can be sent again.
-    pair: Option<Box<Pair>>,
+    pair: Option<Box<DraftPair>>,
     /// What the user expects; else it is guessed.
     wanted: Option<Expect>,
     /// They are both sides of a gateway.
@@ -82,7 +82,11 @@ pub(in crate::tui) struct ComparisonState {
 
 impl Model {
     /// Compares two exchanges.
-    pub(in crate::tui) fn compare(&mut self, places: [SideExchange; 2], pair: Option<Box<Pair>>) {
+    pub(in crate::tui) fn compare(
+        &mut self,
+        places: [SideExchange; 2],
+        pair: Option<Box<DraftPair>>,
+    ) {
         let before = self.comparison.take();
         let number = before.as_ref().map_or(self.comparisons, |b| b.revisions.0) + 1;
         self.comparisons = number;
@@ -98,7 +102,7 @@ impl Model {
             revisions: (number, 0),
             again,
         });
-        self.command(Command::ShowComparison);
+        self.command(ScreenCommand::ShowComparison);
     }
 
     /// Compares what a gateway's client received with what the gateway received upstream for it, at the
@@ -207,7 +211,7 @@ impl Model {
         }
         if let Some(comparison) = &mut self.comparison {
             comparison.computing = Some(Computing { of, permille: 0, stop });
-            self.command(Command::Work(work::Job::Compare(Box::new(job))));
+            self.command(ScreenCommand::Work(work::Job::Compare(Box::new(job))));
         }
     }
 
@@ -284,7 +288,7 @@ impl Model {
             // A's key is no business of B's.
             b.headers.retain(|(name, _)| !crate::journal::is_secret_name(name));
         }
-        self.send_two(Effect::Compare(Box::new(Pair { drafts: [a, b], apart: false })));
+        self.send_two(Effect::Compare(Box::new(DraftPair { drafts: [a, b], apart: false })));
     }
 
     /// Sends the request in the editor, and the same to this address.
@@ -293,7 +297,7 @@ impl Model {
         let mut b = Draft { url: Some(url.to_owned()), ..a.clone() };
         // A's key is no business of B's.
         b.headers.retain(|(name, _)| !crate::journal::is_secret_name(name));
-        self.send_two(Effect::Compare(Box::new(Pair { drafts: [a, b], apart: false })));
+        self.send_two(Effect::Compare(Box::new(DraftPair { drafts: [a, b], apart: false })));
     }
 
     /// Sends the request in the editor, and the same with the body in this file.
@@ -305,7 +309,7 @@ impl Model {
     /// Sends the request in the editor, and another one of the session.
     pub(in crate::tui) fn send_beside(&mut self, other: &Draft) {
         let drafts = [self.request.to_send(), other.clone()];
-        self.send_two(Effect::Compare(Box::new(Pair { drafts, apart: true })));
+        self.send_two(Effect::Compare(Box::new(DraftPair { drafts, apart: true })));
     }
 
     /// Sends the two of the comparison again.
@@ -336,7 +340,7 @@ impl Model {
     }
 
     /// Both were sent.
-    pub(in crate::tui) fn comparing(&mut self, pair: Box<Pair>, ids: [ExchangeId; 2]) {
+    pub(in crate::tui) fn comparing(&mut self, pair: Box<DraftPair>, ids: [ExchangeId; 2]) {
         for (id, draft) in ids.iter().zip(&pair.drafts) {
             self.drafts.keep(*id, draft);
         }

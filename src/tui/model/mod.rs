@@ -2,7 +2,7 @@
 //! edited, the settings. How it is looked at is each screen's own.
 //!
 //! Pure: no IO, no clock, no runtime. What is to happen outside, and what screens ask of the stack,
-//! goes out as [`Command`]s.
+//! goes out as [`ScreenCommand`]s.
 
 mod arrival;
 mod clipboard;
@@ -48,11 +48,11 @@ use ratatui::layout::Rect;
 use self::comparison::ComparisonModel;
 use self::drafts::Drafts;
 use super::pane::PaneId;
-use super::screen::{Command, Screen};
+use super::screen::{Screen, ScreenCommand};
 use super::theme::Theme;
 use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
 use crate::action::{Action, Context, Effect, Keymap};
-use crate::config::Notify;
+use crate::config::Notifications;
 use crate::inspect::InspectOptions;
 use crate::inspect::around::Pairs;
 use crate::journal::{Entry, Micros};
@@ -77,7 +77,7 @@ struct Settings {
     tools: Tools,
     /// The folder with requests in files.
     requests: std::path::PathBuf,
-    notify: Notify,
+    notify: Notifications,
 }
 
 /// What is to be found in the body.
@@ -137,7 +137,7 @@ pub(super) struct Model {
     later: Vec<String>,
     /// Names of files that were asked for, which are proposed no second time.
     proposed: BTreeSet<String>,
-    commands: Vec<Command>,
+    commands: Vec<ScreenCommand>,
     /// How many rows of frames the last drawing formatted, for the test that this does not grow
     /// with the stream.
     rows_drawn: Cell<usize>,
@@ -518,26 +518,26 @@ impl Model {
 
     /// Asks for something to be done outside.
     pub(super) fn effect(&mut self, effect: Effect) {
-        self.commands.push(Command::Effect(effect));
+        self.commands.push(ScreenCommand::Effect(effect));
     }
 
     /// Puts a screen on top of the others.
     pub(super) fn push(&mut self, screen: impl Screen + 'static) {
-        self.commands.push(Command::Push(Box::new(screen)));
+        self.commands.push(ScreenCommand::Push(Box::new(screen)));
     }
 
     /// Puts a pane in focus.
     pub(super) fn focus(&mut self, pane: PaneId) {
-        self.commands.push(Command::Focus(pane));
+        self.commands.push(ScreenCommand::Focus(pane));
     }
 
     /// Asks the stack for something.
-    pub(super) fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: ScreenCommand) {
         self.commands.push(command);
     }
 
     /// What was asked for since the last call.
-    pub(super) fn take_commands(&mut self) -> Vec<Command> {
+    pub(super) fn take_commands(&mut self) -> Vec<ScreenCommand> {
         std::mem::take(&mut self.commands)
     }
 }

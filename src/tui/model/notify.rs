@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::action::Effect;
-use crate::config::Notify;
+use crate::config::Notifications;
 use crate::journal::ExchangeId;
 
 /// What the user was notified of, so that nothing is said twice.
@@ -16,7 +16,7 @@ pub(super) struct Notified {
 
 impl Model {
     /// How the user is notified.
-    pub(in crate::tui) fn notifies(&self) -> Notify {
+    pub(in crate::tui) fn notifies(&self) -> Notifications {
         self.settings.notify
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Exchange, Model};
 use crate::inspect::{InspectOptions, Inspection};
 use crate::journal::{Entry, EntryKind, Micros};
-use crate::tui::screen::Command;
+use crate::tui::screen::ScreenCommand;
 use crate::tui::work;
 
 /// How fast a recording plays.
@@ -320,7 +320,7 @@ impl Model {
             let (entries, own) = (Arc::clone(&playback.entries), Arc::clone(&playback.own));
             let refold = Refold { entries, own, to, options, stop: Arc::clone(&stop) };
             playback.folding = Some(Folding { to, stop });
-            return self.command(Command::Work(work::Job::Refold(Box::new(refold))));
+            return self.command(ScreenCommand::Work(work::Job::Refold(Box::new(refold))));
         }
         playback.folding = None;
         let Some(exchange) = self.exchanges.get_mut(playback.index) else { return };

@@ -8,7 +8,7 @@ use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId};
 use crate::rule::Code;
 use crate::tui::pane::{frames, request};
-use crate::tui::screen::Command;
+use crate::tui::screen::ScreenCommand;
 
 impl Model {
     /// Takes in an entry of a stream that runs.
@@ -95,7 +95,7 @@ impl Model {
             return false;
         };
         self.show(index);
-        self.command(Command::Leave(request::ID, frames::ID));
+        self.command(ScreenCommand::Leave(request::ID, frames::ID));
         true
     }
 }

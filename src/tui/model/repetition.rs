@@ -14,7 +14,7 @@ use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::{Entry, EntryKind, ExchangeId, Micros};
 use crate::text::group;
 use crate::tui::BugReport;
-use crate::tui::screen::{Command, RepetitionScreen};
+use crate::tui::screen::{RepetitionScreen, ScreenCommand};
 use crate::tui::work::{Fold, Job};
 
 /// The largest count, and the largest number at the same time.
@@ -147,7 +147,8 @@ impl Model {
     pub(super) fn stop_repetition(&mut self) {
         let Some(repetition) = &mut self.repetition else { return };
         repetition.rounds.stop();
-        let running = repetition.running.keys().map(|id| Command::Effect(Effect::Cancel(*id)));
+        let running =
+            repetition.running.keys().map(|id| ScreenCommand::Effect(Effect::Cancel(*id)));
         self.commands.extend(running);
     }
 
@@ -169,7 +170,7 @@ impl Model {
             repetition.running.insert(entry.exchange, Vec::new());
             // It had no number yet when the others were stopped.
             if repetition.rounds.is_stopped() {
-                self.commands.push(Command::Effect(Effect::Cancel(entry.exchange)));
+                self.commands.push(ScreenCommand::Effect(Effect::Cancel(entry.exchange)));
             }
         }
         let Some(entries) = repetition.running.get_mut(&entry.exchange) else { return false };
@@ -187,7 +188,7 @@ impl Model {
         let Some(entries) = answer else { return };
         let options = Arc::clone(&self.settings.options);
         let fold = Fold { id, hops: hops.to_vec(), entries, options };
-        self.command(Command::Work(Job::Fold(fold)));
+        self.command(ScreenCommand::Work(Job::Fold(fold)));
     }
 
     /// Counts a request that was folded.

@@ -9,7 +9,7 @@ use crate::text::count;
 use crate::tui::ProviderInfo;
 use crate::tui::pane::request::actions::VARIABLES;
 use crate::tui::pane::{frames, request};
-use crate::tui::screen::{Command, TranslationScreen};
+use crate::tui::screen::{ScreenCommand, TranslationScreen};
 
 /// Whether a paste is a JSON object or list.
 pub(in crate::tui) fn is_json(text: &str) -> bool {
@@ -239,6 +239,6 @@ impl Model {
         self.drafts.hand_out(draft.clone());
         self.effect(Effect::Send(Box::new(draft)));
         self.request.stop_typing();
-        self.command(Command::Leave(request::ID, frames::ID));
+        self.command(ScreenCommand::Leave(request::ID, frames::ID));
     }
 }

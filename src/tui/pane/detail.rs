@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
+use super::{Canvas, Copyable, Pane, PaneId, PanePlace, Spec, after_title, inner, tab_places};
 use crate::action::{Action, OwnAction, OwnContext};
 use crate::inspect::Block;
 use crate::json::{Tape, line_column};
@@ -28,7 +28,7 @@ static SPEC: Spec = Spec {
     id: ID,
     title: ("Bytes", "Bytes"),
     keys: &KEYS,
-    place: Place::Right(27),
+    place: PanePlace::Right(27),
     go: Some(Action::PaneDetail),
     footer: &[Action::NextTab, Action::Own(&HEX), Action::Copy, Action::NextProblem],
     // Tabs and the hex view are reached from the frames, too: that is where one looks.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Canvas, Pane, PaneId, Place, Spec, frames, inner};
+use super::{Canvas, Pane, PaneId, PanePlace, Spec, frames, inner};
 use crate::action::{Action, OwnAction, OwnContext};
 use crate::inspect::Inspection;
 use crate::text::{count, preview};
@@ -38,7 +38,7 @@ static SPEC: Spec = Spec {
     id: ID,
     title: ("Exchanges", "Exch"),
     keys: &KEYS,
-    place: Place::Left,
+    place: PanePlace::Left,
     go: Some(Action::PaneExchanges),
     footer: &[
         Action::Accept,

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, detail, inner};
+use super::{Canvas, Copyable, Pane, PaneId, PanePlace, Spec, detail, inner};
 use crate::action::{Action, Context, OwnAction, OwnContext};
 use crate::dialect::Channel;
 use crate::frame::FrameKind;
@@ -34,7 +34,7 @@ static SPEC: Spec = Spec {
     id: ID,
     title: ("Frames", "Frames"),
     keys: &KEYS,
-    place: Place::Right(0),
+    place: PanePlace::Right(0),
     go: Some(Action::PaneFrames),
     footer: &[
         Action::NextProblem,

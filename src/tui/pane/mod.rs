@@ -38,7 +38,7 @@ pub(super) struct PaneId(pub &'static str);
 
 /// Where a pane stands when all are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PanePlace {
     /// In the column at the left.
     Left,
     /// In the column beside it, with this share of its height in percent; 0 takes what is left.
@@ -56,7 +56,7 @@ pub(super) struct Spec {
     /// Where its own keys count, with the actions that it alone brings.
     pub keys: &'static OwnContext,
     /// Where it stands.
-    pub place: Place,
+    pub place: PanePlace,
     /// The action that goes to it.
     pub go: Option<Action>,
     /// The actions that the footer offers, the most useful first.

@@ -7,14 +7,15 @@ use ratatui::layout::{Position, Rect};
 
 use super::frames::severity_sign;
 use super::{
-    Canvas, Copyable, Pane, PaneId, Place, Spec, inner, timeline_bar, timeline_lanes, timeline_list,
+    Canvas, Copyable, Pane, PaneId, PanePlace, Spec, inner, timeline_bar, timeline_lanes,
+    timeline_list,
 };
 use crate::action::{Action, OwnAction, OwnContext};
 use crate::dialect::Channel;
 use crate::inspect::{Phase, Severity};
 use crate::rule::Code;
 use crate::tui::model::{Exchange, Model};
-use crate::tui::screen::Command;
+use crate::tui::screen::ScreenCommand;
 use crate::tui::theme::Role;
 use crate::tui::widget::{Scroll, line, moved};
 
@@ -55,7 +56,7 @@ static SPEC: Spec = Spec {
     id: ID,
     title: ("Timeline", "Time"),
     keys: &KEYS,
-    place: Place::Bottom,
+    place: PanePlace::Bottom,
     go: Some(Action::PaneTimeline),
     footer: &[
         Action::Explain,
@@ -260,7 +261,7 @@ impl Pane for TimelinePane {
             }
             fold(pane, model, row, TOGGLE);
         } else if chosen == Some(index) {
-            model.command(Command::Act(Action::Explain));
+            model.command(ScreenCommand::Act(Action::Explain));
         } else if let Some(exchange) = model.exchange_mut() {
             exchange.select_finding(row.finding);
         }

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 
-use super::{Outcome, Screen, boxed, line_area};
+use super::{ActionOutcome, Screen, boxed, line_area};
 use crate::action::{Action, Context, Effect};
 use crate::tui::model::Model;
 use crate::tui::theme::Role;
@@ -29,13 +29,13 @@ impl Screen for Confirm {
         vec![Action::Yes, Action::No]
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         match action {
             Action::Yes => model.effect(self.effect.clone()),
             Action::No | Action::Back => {}
-            _ => return Outcome::Done,
+            _ => return ActionOutcome::Done,
         }
-        Outcome::Closed
+        ActionOutcome::Closed
     }
 
     fn draw(&self, model: &Model, _: bool, buf: &mut Buffer) {

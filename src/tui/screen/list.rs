@@ -7,7 +7,7 @@ use ratatui::layout::{Position, Rect};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-use super::{Outcome, Screen, boxed, centered};
+use super::{ActionOutcome, Screen, boxed, centered};
 use crate::action::{Action, Context};
 use crate::tui::model::Model;
 use crate::tui::theme::{Role, Theme};
@@ -15,7 +15,7 @@ use crate::tui::widget::editor::Editor;
 use crate::tui::widget::{Scroll, line, moved};
 
 /// Takes what was chosen.
-type TakeChoice = Box<dyn FnMut(&mut Model, Choice)>;
+type TakeChoice = Box<dyn FnMut(&mut Model, ListChoice)>;
 
 /// Does something else with a row.
 type Extra = Box<dyn FnMut(&mut Model, usize)>;
@@ -41,7 +41,7 @@ pub(super) struct ListItem {
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::tui) struct Choice {
+pub(in crate::tui) struct ListChoice {
     /// Which row, as the list was made.
     pub row: Option<usize>,
     /// What was typed.
@@ -75,7 +75,10 @@ pub(in crate::tui) struct List {
 
 impl List {
     /// An empty list; `take` gets what is chosen.
-    pub(in crate::tui) fn new(title: &str, take: impl FnMut(&mut Model, Choice) + 'static) -> Self {
+    pub(in crate::tui) fn new(
+        title: &str,
+        take: impl FnMut(&mut Model, ListChoice) + 'static,
+    ) -> Self {
         Self {
             take: Box::new(take),
             extras: Vec::new(),
@@ -96,7 +99,7 @@ impl List {
     pub(in crate::tui) fn titled(
         self,
         title: &str,
-        take: impl FnMut(&mut Model, Choice) + 'static,
+        take: impl FnMut(&mut Model, ListChoice) + 'static,
     ) -> Self {
         Self { title: title.to_owned(), take: Box::new(take), ..self }
     }
@@ -175,10 +178,10 @@ impl List {
     }
 
     /// What is chosen now.
-    pub(in crate::tui) fn choice(&self) -> Option<Choice> {
+    pub(in crate::tui) fn choice(&self) -> Option<ListChoice> {
         let row = self.shown.get(self.at).copied()?;
         let typed = self.filter.text().trim().to_owned();
-        Some(Choice { row: Some(row).filter(|r| *r != TYPED), typed })
+        Some(ListChoice { row: Some(row).filter(|r| *r != TYPED), typed })
     }
 
     fn narrow(&mut self) {
@@ -327,36 +330,36 @@ impl Screen for List {
         offered
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         let page = isize::try_from(self.rows(model.size()).height).unwrap_or(1).max(1);
         match (action, action.scrolls(page)) {
             (Action::Back, _) => {
                 if let Some(moved) = &mut self.moved {
                     moved(model, None);
                 }
-                Outcome::Closed
+                ActionOutcome::Closed
             }
             (Action::Accept, _) => {
                 if let Some(choice) = self.choice() {
                     (self.take)(model, choice);
                 }
-                Outcome::Closed
+                ActionOutcome::Closed
             }
             (action, _) if self.extras.iter().any(|(extra, _)| *extra == action) => {
                 let row = self.choice().and_then(|choice| choice.row);
                 let extra = self.extras.iter_mut().find(|(extra, _)| *extra == action);
                 match (extra, row) {
                     (Some((_, extra)), Some(row)) => extra(model, row),
-                    _ => return Outcome::Ignored,
+                    _ => return ActionOutcome::Ignored,
                 }
-                Outcome::Closed
+                ActionOutcome::Closed
             }
             (_, Some(by)) => {
                 self.step(by, model.size());
                 self.report(model);
-                Outcome::Done
+                ActionOutcome::Done
             }
-            _ => Outcome::Ignored,
+            _ => ActionOutcome::Ignored,
         }
     }
 
@@ -375,15 +378,15 @@ impl Screen for List {
         true
     }
 
-    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+    fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         if !self.area(model.size()).contains(at) {
             // A click beside it closes it.
-            return Outcome::Closed;
+            return ActionOutcome::Closed;
         }
         let rows = self.rows(model.size());
         let row = self.scroll.top + usize::from(at.y.saturating_sub(rows.y));
         if !rows.contains(at) || row >= self.shown.len() {
-            return Outcome::Done;
+            return ActionOutcome::Done;
         }
         self.at = row;
         self.act(model, Action::Accept)

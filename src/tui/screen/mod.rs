@@ -11,9 +11,9 @@ mod repetition;
 mod translation;
 
 pub(super) use confirm::Confirm;
-pub(super) use list::{Choice, List};
+pub(super) use list::{List, ListChoice};
 pub(super) use prompt::Prompt;
-pub(super) use reading::Reading;
+pub(super) use reading::ReadingScreen;
 pub(super) use repetition::RepetitionScreen;
 pub(super) use translation::TranslationScreen;
 
@@ -31,7 +31,7 @@ use crate::action::{Action, Context, Effect};
 
 /// What a screen made of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ActionOutcome {
     /// It did it.
     Done,
     /// It did it, and goes.
@@ -45,7 +45,7 @@ pub(super) enum Outcome {
 }
 
 /// What the model and the screens ask of the stack.
-pub(super) enum Command {
+pub(super) enum ScreenCommand {
     /// Do something outside.
     Effect(Effect),
     /// Do work on a separate thread.
@@ -75,7 +75,7 @@ pub(super) trait Screen {
     fn offers(&self, model: &Model) -> Vec<Action>;
 
     /// Does what an action means here.
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome;
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome;
 
     /// A key that is bound to nothing here; returns whether it typed something.
     fn key(&mut self, _: &mut Model, _: KeyEvent) -> bool {
@@ -93,8 +93,8 @@ pub(super) trait Screen {
     }
 
     /// A click.
-    fn click(&mut self, _: &mut Model, _: Position) -> Outcome {
-        Outcome::Ignored
+    fn click(&mut self, _: &mut Model, _: Position) -> ActionOutcome {
+        ActionOutcome::Ignored
     }
 
     /// The wheel, in rows.

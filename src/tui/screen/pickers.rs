@@ -1,6 +1,6 @@
 //! The lists and prompts that are the same wherever they are asked for.
 
-use super::{Command, List, Prompt};
+use super::{List, Prompt, ScreenCommand};
 use crate::action::{Action, Effect};
 use crate::tui::AUTO;
 use crate::tui::model::{Model, PROPOSED, ReportSubject};
@@ -107,7 +107,7 @@ pub(in crate::tui) fn theme(model: &mut Model) {
 pub(in crate::tui) fn palette(model: &mut Model) {
     let mut list = List::new("Commands", |model, choice| {
         if let Some(action) = choice.row.and_then(|row| commands(model).get(row).copied()) {
-            model.command(Command::Act(action));
+            model.command(ScreenCommand::Act(action));
         }
     });
     for action in commands(model) {

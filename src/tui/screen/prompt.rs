@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Outcome, Screen, boxed, line_area};
+use super::{ActionOutcome, Screen, boxed, line_area};
 use crate::action::{Action, Context, Effect};
 use crate::tui::model::{Model, PromptError};
 use crate::tui::theme::Role;
@@ -96,20 +96,20 @@ impl Prompt {
         gone
     }
 
-    fn confirm(&mut self, model: &mut Model) -> Outcome {
+    fn confirm(&mut self, model: &mut Model) -> ActionOutcome {
         let text = self.input.text();
         let named = !text.trim().is_empty();
         if self.is_file && !named {
-            return Outcome::Closed;
+            return ActionOutcome::Closed;
         }
         let text = if self.is_file { text.trim() } else { &text };
         match (self.take)(model, text) {
             Err(why) => {
                 self.refuse(&why.to_string());
-                Outcome::Done
+                ActionOutcome::Done
             }
-            Ok(()) if self.is_file => Outcome::Waits,
-            Ok(()) => Outcome::Closed,
+            Ok(()) if self.is_file => ActionOutcome::Waits,
+            Ok(()) => ActionOutcome::Closed,
         }
     }
 }
@@ -127,11 +127,11 @@ impl Screen for Prompt {
         (action == Action::Accept).then_some("confirm")
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         match action {
-            Action::Back => Outcome::Closed,
+            Action::Back => ActionOutcome::Closed,
             Action::Accept => self.confirm(model),
-            _ => Outcome::Ignored,
+            _ => ActionOutcome::Ignored,
         }
     }
 
@@ -161,15 +161,15 @@ impl Screen for Prompt {
         true
     }
 
-    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+    fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         let area = self.area(model.size());
         // A click beside it closes it.
         if !area.contains(at) {
-            return Outcome::Closed;
+            return ActionOutcome::Closed;
         }
         self.proposed = false;
         self.input.click(0, at.x.saturating_sub(area.x + 2));
-        Outcome::Done
+        ActionOutcome::Done
     }
 
     fn complete(&mut self, typed: &str, names: &[String]) {

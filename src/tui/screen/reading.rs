@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Command, Outcome, Screen, boxed, centered};
+use super::{ActionOutcome, Screen, ScreenCommand, boxed, centered};
 use crate::action::{Action, Context};
 use crate::tui::layout::docked;
 use crate::tui::model::Model;
@@ -11,7 +11,7 @@ use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{Doc, Scroll, line};
 
 /// A text over the panes.
-pub(in crate::tui) struct Reading {
+pub(in crate::tui) struct ReadingScreen {
     title: String,
     doc: Doc,
     scroll: Scroll,
@@ -30,7 +30,7 @@ enum TextSubject {
     Other,
 }
 
-impl Reading {
+impl ReadingScreen {
     /// A text with its title.
     pub(in crate::tui) fn new(title: impl Into<String>, doc: Doc) -> Self {
         Self { title: title.into(), doc, scroll: Scroll::default(), kind: TextSubject::Other }
@@ -110,7 +110,7 @@ impl Reading {
     }
 }
 
-impl Screen for Reading {
+impl Screen for ReadingScreen {
     fn contexts(&self, _: &Model) -> Vec<Context> {
         vec![Context::Text, Context::Movement, Context::Everywhere]
     }
@@ -124,22 +124,26 @@ impl Screen for Reading {
         offered
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         match action {
-            Action::Back | Action::Accept => Outcome::Closed,
-            Action::Help if self.kind == TextSubject::Help => Outcome::Closed,
+            Action::Back | Action::Accept => ActionOutcome::Closed,
+            Action::Help if self.kind == TextSubject::Help => ActionOutcome::Closed,
             Action::NextProblem | Action::PreviousProblem if self.has_next() => {
-                model.command(Command::ExplainNext(action == Action::NextProblem));
-                Outcome::Closed
+                model.command(ScreenCommand::ExplainNext(action == Action::NextProblem));
+                ActionOutcome::Closed
             }
-            _ if self.scroll_by_action(action, model.size()) => Outcome::Done,
-            _ => Outcome::Ignored,
+            _ if self.scroll_by_action(action, model.size()) => ActionOutcome::Done,
+            _ => ActionOutcome::Ignored,
         }
     }
 
-    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+    fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         // A click beside it closes it.
-        if self.area(model.size()).contains(at) { Outcome::Done } else { Outcome::Closed }
+        if self.area(model.size()).contains(at) {
+            ActionOutcome::Done
+        } else {
+            ActionOutcome::Closed
+        }
     }
 
     fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {

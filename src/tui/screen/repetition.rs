@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Command, Outcome, Screen, boxed, centered, pickers};
+use super::{ActionOutcome, Screen, ScreenCommand, boxed, centered, pickers};
 use crate::action::{Action, Context};
 use crate::inspect::Outcome as Verdict;
 use crate::inspect::outcomes::{Case, share};
@@ -45,19 +45,19 @@ impl Screen for RepetitionScreen {
         [Action::Accept, first].into_iter().chain(rest).collect()
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
-        let Some(repetition) = model.repetition() else { return Outcome::Closed };
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
+        let Some(repetition) = model.repetition() else { return ActionOutcome::Closed };
         match action {
-            Action::Back => return Outcome::Closed,
+            Action::Back => return ActionOutcome::Closed,
             Action::Repeat => {
                 pickers::repetition(model);
-                return Outcome::Closed;
+                return ActionOutcome::Closed;
             }
             Action::Accept => {
                 let kind = repetition.kinds().get(self.at(repetition));
                 let example = kind.and_then(|k| k.examples.first().copied());
                 if example.is_some_and(|id| model.show_number(id)) {
-                    model.command(Command::CloseOverlays);
+                    model.command(ScreenCommand::CloseOverlays);
                 }
             }
             Action::ExportMarkdown if repetition.tally().total() == 0 => {
@@ -72,14 +72,14 @@ impl Screen for RepetitionScreen {
             }
             _ => match action.scrolls(10) {
                 Some(by) => self.step(model, by),
-                None => return Outcome::Ignored,
+                None => return ActionOutcome::Ignored,
             },
         }
-        Outcome::Done
+        ActionOutcome::Done
     }
 
-    fn click(&mut self, _: &mut Model, _: Position) -> Outcome {
-        Outcome::Done
+    fn click(&mut self, _: &mut Model, _: Position) -> ActionOutcome {
+        ActionOutcome::Done
     }
 
     fn wheel(&mut self, model: &mut Model, rows: isize, _: Position) {

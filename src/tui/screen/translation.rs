@@ -5,7 +5,7 @@ use similar::{ChangeTag, TextDiff};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
-use super::{Outcome, Reading, Screen};
+use super::{ActionOutcome, ReadingScreen, Screen};
 use crate::action::{Action, Context};
 use crate::dialect::Dialect;
 use crate::dialect::request::{Disposition, Translation};
@@ -31,7 +31,7 @@ pub(in crate::tui) struct TranslationScreen {
     /// The body in its dialect.
     pub body: String,
     /// The disposition of each part of the old one.
-    reading: Reading,
+    reading: ReadingScreen,
 }
 
 impl TranslationScreen {
@@ -50,7 +50,7 @@ impl TranslationScreen {
         doc.line();
         diff(&json::pretty(before), &body, &mut doc);
         let title = format!("{} → {}", from.name(), to.name());
-        let reading = Reading::new(title, doc);
+        let reading = ReadingScreen::new(title, doc);
         let (provider, model) = (provider.to_owned(), model.to_owned());
         Self { provider, model, beside: false, body, reading }
     }
@@ -65,25 +65,25 @@ impl Screen for TranslationScreen {
         vec![Action::Translate, Action::KeepBody, Action::Back, Action::Down]
     }
 
-    fn act(&mut self, model: &mut Model, action: Action) -> Outcome {
+    fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         match action {
             Action::Translate | Action::KeepBody => {
                 model.translated(self, action == Action::Translate);
-                Outcome::Closed
+                ActionOutcome::Closed
             }
             Action::Back => {
                 model.notify(match self.beside {
                     true => "Nothing was sent",
                     false => "The provider is unchanged",
                 });
-                Outcome::Closed
+                ActionOutcome::Closed
             }
-            _ if self.reading.scroll_by_action(action, model.size()) => Outcome::Done,
-            _ => Outcome::Ignored,
+            _ if self.reading.scroll_by_action(action, model.size()) => ActionOutcome::Done,
+            _ => ActionOutcome::Ignored,
         }
     }
 
-    fn click(&mut self, model: &mut Model, at: Position) -> Outcome {
+    fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         self.reading.click(model, at)
     }
 

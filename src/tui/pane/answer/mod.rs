@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Canvas, Copyable, Pane, PaneId, Place, Spec, after_title, inner, tab_places};
+use super::{Canvas, Copyable, Pane, PaneId, PanePlace, Spec, after_title, inner, tab_places};
 use crate::action::{Action, OwnAction, OwnContext};
 use crate::client_sim::ClientRun;
 use crate::dialect::Channel;
-use crate::inspect::Row;
+use crate::inspect::ShapeRow;
 use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Wrap;
@@ -46,7 +46,7 @@ static SPEC: Spec = Spec {
     id: ID,
     title: ("Answer", "Ans"),
     keys: &KEYS,
-    place: Place::Right(32),
+    place: PanePlace::Right(32),
     go: Some(Action::PaneAnswer),
     footer: &[
         Action::NextTab,
@@ -97,7 +97,7 @@ fn text_of(model: &Model, channel: Channel) -> Option<(String, String)> {
 
 /// What the pane can show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Tab {
+enum AnswerTab {
     #[default]
     Channels,
     Tools,
@@ -106,12 +106,13 @@ enum Tab {
     Head,
 }
 
-const TABS: [Tab; 5] = [Tab::Channels, Tab::Tools, Tab::Usage, Tab::Shape, Tab::Head];
+const TABS: [AnswerTab; 5] =
+    [AnswerTab::Channels, AnswerTab::Tools, AnswerTab::Usage, AnswerTab::Shape, AnswerTab::Head];
 
 /// Tab, places and caches.
 #[derive(Debug)]
 pub(crate) struct AnswerPane {
-    tab: Tab,
+    tab: AnswerTab,
     /// The channel under the cursor.
     channel: Channel,
     /// The first line shown of each channel.
@@ -125,8 +126,8 @@ pub(crate) struct AnswerPane {
     wraps: RefCell<HashMap<(usize, Channel, u32), Wrap>>,
     /// A channel's text is longer than what is laid out of it.
     is_behind: Cell<bool>,
-    doc: RefCell<Option<(Key, Doc)>>,
-    rows: RefCell<Option<(Key, Vec<Row>)>>,
+    doc: RefCell<Option<(AnswerLayoutKey, Doc)>>,
+    rows: RefCell<Option<(AnswerLayoutKey, Vec<ShapeRow>)>>,
     /// The client through whose eyes the channels are shown, a row of the table of lenses.
     lens: Option<usize>,
     /// That client, as far as it has read the exchange shown.
@@ -134,12 +135,12 @@ pub(crate) struct AnswerPane {
 }
 
 /// What a laid-out tab depends on: exchange, tab and lens, deltas, frames, whether it is over.
-type Key = (usize, (Tab, Option<usize>), usize, usize, bool);
+type AnswerLayoutKey = (usize, (AnswerTab, Option<usize>), usize, usize, bool);
 
 impl Default for AnswerPane {
     fn default() -> Self {
         Self {
-            tab: Tab::Channels,
+            tab: AnswerTab::Channels,
             channel: Channel::Content,
             scrolls: HashMap::new(),
             shown: None,
@@ -155,7 +156,7 @@ impl Default for AnswerPane {
     }
 }
 
-fn key(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> Key {
+fn key(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> AnswerLayoutKey {
     let inspection = &exchange.inspection;
     let tab = (pane.tab, pane.lens);
     let deltas = inspection.answer().deltas().len();
@@ -176,10 +177,10 @@ fn with_doc<T>(
     }
     let (_, doc) = cache.get_or_insert_with(|| {
         let doc = match pane.tab {
-            Tab::Tools => facts::tools(exchange),
-            Tab::Usage => facts::usage(exchange),
-            Tab::Channels => lens::doc(pane, model, exchange),
-            Tab::Head | Tab::Shape => facts::head(exchange),
+            AnswerTab::Tools => facts::tools(exchange),
+            AnswerTab::Usage => facts::usage(exchange),
+            AnswerTab::Channels => lens::doc(pane, model, exchange),
+            AnswerTab::Head | AnswerTab::Shape => facts::head(exchange),
         };
         (key, doc)
     });
@@ -190,13 +191,13 @@ fn with_doc<T>(
 fn names(model: &Model) -> Vec<String> {
     let answer = model.exchange().map(|e| e.inspection.answer());
     let tools = answer.map_or(0, |a| a.tools().len());
-    let name = |tab: &Tab| match tab {
-        Tab::Channels => "Channels".to_owned(),
-        Tab::Tools if tools > 0 => format!("Tools {tools}"),
-        Tab::Tools => "Tools".to_owned(),
-        Tab::Usage => "Usage".to_owned(),
-        Tab::Shape => "Shape".to_owned(),
-        Tab::Head => "Head".to_owned(),
+    let name = |tab: &AnswerTab| match tab {
+        AnswerTab::Channels => "Channels".to_owned(),
+        AnswerTab::Tools if tools > 0 => format!("Tools {tools}"),
+        AnswerTab::Tools => "Tools".to_owned(),
+        AnswerTab::Usage => "Usage".to_owned(),
+        AnswerTab::Shape => "Shape".to_owned(),
+        AnswerTab::Head => "Head".to_owned(),
     };
     TABS.iter().map(name).collect()
 }
@@ -232,7 +233,7 @@ impl Pane for AnswerPane {
     }
 
     fn preferred_copy(&self) -> Option<&'static str> {
-        let reasoning = self.tab == Tab::Channels && self.channel == Channel::Reasoning;
+        let reasoning = self.tab == AnswerTab::Channels && self.channel == Channel::Reasoning;
         Some(if reasoning { "reasoning" } else { "content" })
     }
 
@@ -244,9 +245,11 @@ impl Pane for AnswerPane {
         let pane = self;
         pane.is_behind.set(false);
         match pane.tab {
-            Tab::Channels if pane.lens.is_none() => channels::settle(pane, model, inner(area)),
-            Tab::Shape => shape::settle(pane, model, text_area(area)),
-            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
+            AnswerTab::Channels if pane.lens.is_none() => {
+                channels::settle(pane, model, inner(area))
+            }
+            AnswerTab::Shape => shape::settle(pane, model, text_area(area)),
+            AnswerTab::Channels | AnswerTab::Tools | AnswerTab::Usage | AnswerTab::Head => {
                 if pane.scroll.top > 0 {
                     scroll(pane, model, 0, area);
                 }
@@ -269,14 +272,18 @@ impl Pane for AnswerPane {
             _ => {
                 let by = action.scrolls(page).unwrap_or(0);
                 match pane.tab {
-                    Tab::Channels if pane.lens.is_none() => {
+                    AnswerTab::Channels if pane.lens.is_none() => {
                         return channels::act(pane, model, action, by, inner(area));
                     }
-                    Tab::Shape => return shape::act(pane, model, action, by),
-                    Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head if by != 0 => {
+                    AnswerTab::Shape => return shape::act(pane, model, action, by),
+                    AnswerTab::Channels | AnswerTab::Tools | AnswerTab::Usage | AnswerTab::Head
+                        if by != 0 =>
+                    {
                         scroll(pane, model, by, area);
                     }
-                    Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => return false,
+                    AnswerTab::Channels | AnswerTab::Tools | AnswerTab::Usage | AnswerTab::Head => {
+                        return false;
+                    }
                 }
             }
         }
@@ -293,22 +300,26 @@ impl Pane for AnswerPane {
             return;
         }
         match pane.tab {
-            Tab::Channels if pane.lens.is_none() => channels::click(pane, model, at, inner(area)),
-            Tab::Shape => shape::click(pane, model, at, text_area(area)),
-            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {}
+            AnswerTab::Channels if pane.lens.is_none() => {
+                channels::click(pane, model, at, inner(area))
+            }
+            AnswerTab::Shape => shape::click(pane, model, at, text_area(area)),
+            AnswerTab::Channels | AnswerTab::Tools | AnswerTab::Usage | AnswerTab::Head => {}
         }
     }
 
     fn wheel(&mut self, model: &mut Model, rows: isize, at: Position, area: Rect) {
         let pane = self;
         match pane.tab {
-            Tab::Channels if pane.lens.is_none() => {
+            AnswerTab::Channels if pane.lens.is_none() => {
                 channels::wheel(pane, model, rows, at, inner(area))
             }
-            Tab::Shape => {
+            AnswerTab::Shape => {
                 shape::act(pane, model, Action::Down, rows);
             }
-            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => scroll(pane, model, rows, area),
+            AnswerTab::Channels | AnswerTab::Tools | AnswerTab::Usage | AnswerTab::Head => {
+                scroll(pane, model, rows, area)
+            }
         }
     }
 
@@ -323,8 +334,8 @@ impl Pane for AnswerPane {
         let from = after_title(&SPEC, area);
         let room = tab_places(&names, from, area).last().map_or(from, |(_, to)| *to);
         let (note, role) = match (pane.tab, lens::chosen(pane)) {
-            (Tab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Info),
-            (Tab::Channels, None) => (note, Role::Dim),
+            (AnswerTab::Channels, Some(lens)) => (format!("as {} sees it", lens.name), Role::Info),
+            (AnswerTab::Channels, None) => (note, Role::Dim),
             _ => (String::new(), Role::Dim),
         };
         // The text under it says so too: what does not fit beside the tabs is left out.
@@ -339,11 +350,11 @@ impl Pane for AnswerPane {
             return;
         };
         match pane.tab {
-            Tab::Channels if pane.lens.is_none() => {
+            AnswerTab::Channels if pane.lens.is_none() => {
                 channels::draw(pane, on, exchange, inner(area), buf);
             }
-            Tab::Shape => shape::draw(pane, on, exchange, text, buf),
-            Tab::Channels | Tab::Tools | Tab::Usage | Tab::Head => {
+            AnswerTab::Shape => shape::draw(pane, on, exchange, text, buf),
+            AnswerTab::Channels | AnswerTab::Tools | AnswerTab::Usage | AnswerTab::Head => {
                 with_doc(pane, model, exchange, |doc| {
                     doc.draw(model.theme(), pane.scroll.top, text, buf)
                 });

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{AnswerPane, key};
 use crate::action::Action;
-use crate::inspect::Row;
+use crate::inspect::ShapeRow;
 use crate::text::group;
 use crate::tui::model::{Exchange, Model};
 use crate::tui::pane::Canvas;
@@ -17,7 +17,7 @@ fn with_rows<T>(
     pane: &AnswerPane,
     model: &Model,
     exchange: &Exchange,
-    use_it: impl FnOnce(&[Row]) -> T,
+    use_it: impl FnOnce(&[ShapeRow]) -> T,
 ) -> T {
     let key = key(pane, model, exchange);
     let mut cache = pane.rows.borrow_mut();

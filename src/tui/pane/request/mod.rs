@@ -8,7 +8,7 @@ use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{Canvas, Copyable, Pane, PaneId, Place, Spec};
+use super::{Canvas, Copyable, Pane, PaneId, PanePlace, Spec};
 use crate::action::{Action, OwnContext};
 use crate::report::Language;
 use crate::tui::model::Model;
@@ -25,7 +25,7 @@ static SPEC: Spec = Spec {
     id: ID,
     title: ("Request", "Req"),
     keys: &KEYS,
-    place: Place::Left,
+    place: PanePlace::Left,
     go: Some(Action::PaneRequest),
     footer: &[
         Action::Own(&actions::EDIT_BODY),
