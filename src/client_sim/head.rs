@@ -1,5 +1,7 @@
 //! What a client makes of an answer that was refused: the class of its error, and its words.
 
+use std::borrow::Cow;
+
 use super::Raised;
 use super::client::{Client, Family};
 use super::value::{compact, python};
@@ -34,26 +36,11 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let words = json.map_or_else(|| body.to_owned(), compact);
             let words = flat.map_or(words, |text| text.into_owned());
             let words = if words.is_empty() { "status code (no body)".into() } else { words };
-            let class = match anthropic_class(status) {
-                "APIStatusError" => "APIError",
-                class => class,
-            };
-            (class, format!("{status} {words}"))
+            (node_class(anthropic_class(status)), format!("{status} {words}"))
         }
         Family::OpenAiNode => {
-            let words = match (text, error.filter(|e| !e.is_null())) {
-                (Some(text), _) => text.into_owned(),
-                (None, Some(error)) => compact(error),
-                (None, None) if json.is_some_and(|j| !j.is_null()) || body.is_empty() => {
-                    "status code (no body)".to_owned()
-                }
-                (None, None) => body.to_owned(),
-            };
-            let class = match python_class(status) {
-                "APIStatusError" => "APIError",
-                class => class,
-            };
-            (class, format!("{status} {words}"))
+            let words = node_words(text, error, json, body);
+            (node_class(python_class(status)), format!("{status} {words}"))
         }
         Family::VercelAi => {
             let phrase = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
@@ -64,19 +51,7 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
         Family::LiteLlm { .. } if client.dialect == "anthropic" => litellm_messages(status, body),
         Family::LiteLlm { .. } if client.dialect == "openai-responses" => litellm(status, body),
         Family::LiteLlm { .. } => {
-            let about = error.or(json);
-            let words = match (text.or(flat), about) {
-                (Some(text), _) => text.into_owned(),
-                (None, Some(about)) if about.get("message").is_some_and(|m| !m.is_null()) => {
-                    about.get("message").map(python).unwrap_or_default()
-                }
-                (None, Some(about)) if about.kind() == Kind::Object => python(about),
-                (None, Some(_)) => {
-                    format!("{code} - {}", json.map(python).unwrap_or_default())
-                }
-                (None, None) if body.is_empty() => code,
-                (None, None) => body.trim().to_owned(),
-            };
+            let words = litellm_words(text.or(flat), error.or(json), json, (code, body));
             litellm(status, &words)
         }
         Family::Anthropic => {
@@ -89,6 +64,47 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
         }
     };
     Raised::new(class, words.chars().take(WORDS).collect::<String>())
+}
+
+/// The name of a class of the Python clients in the JavaScript ones.
+fn node_class(class: &'static str) -> &'static str {
+    if class == "APIStatusError" { "APIError" } else { class }
+}
+
+/// The words of OpenAI's client in JavaScript.
+fn node_words(
+    text: Option<Cow<'_, str>>,
+    error: Option<Value<'_>>,
+    json: Option<Value<'_>>,
+    body: &str,
+) -> String {
+    match (text, error.filter(|e| !e.is_null())) {
+        (Some(text), _) => text.into_owned(),
+        (None, Some(error)) => compact(error),
+        (None, None) if json.is_some_and(|j| !j.is_null()) || body.is_empty() => {
+            "status code (no body)".to_owned()
+        }
+        (None, None) => body.to_owned(),
+    }
+}
+
+/// LiteLLM's words for a refused chat: the error's own, what the error is, or the status and the body.
+fn litellm_words(
+    text: Option<Cow<'_, str>>,
+    about: Option<Value<'_>>,
+    json: Option<Value<'_>>,
+    (code, body): (String, &str),
+) -> String {
+    match (text, about) {
+        (Some(text), _) => text.into_owned(),
+        (None, Some(about)) if about.get("message").is_some_and(|m| !m.is_null()) => {
+            about.get("message").map(python).unwrap_or_default()
+        }
+        (None, Some(about)) if about.kind() == Kind::Object => python(about),
+        (None, Some(_)) => format!("{code} - {}", json.map(python).unwrap_or_default()),
+        (None, None) if body.is_empty() => code,
+        (None, None) => body.trim().to_owned(),
+    }
 }
 
 /// Whether a 422 names the parameter that it minds in the one shape that LiteLLM can act upon:

@@ -61,11 +61,26 @@ pub(super) fn remarks(run: &ClientRun, seen: &Facts) -> Vec<Remark> {
         return all;
     }
     let mut say = |text: String, evidence| all.push(Remark { text, evidence });
-    let (notes, given, family) = (&run.notes, &run.given, run.client.family);
     if let Some(why) = &run.http {
         say(why.clone(), "tests/http_limits");
     }
     refused(run, seen, &mut say);
+    unread(run, &mut say);
+    careless(run, &mut say);
+    untold(run, &mut say);
+    compared(&run.given, seen, &mut say);
+    if run.given.waits {
+        say(
+            "the caller still waits: there is no time limit inside a stream".into(),
+            "lab/idle-stall",
+        );
+    }
+    all
+}
+
+/// Deltas that the caller does not get as they came.
+fn unread(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
+    let (notes, family) = (&run.notes, run.client.family);
     for (name, n) in &notes.unread {
         let kept = match family {
             Family::OpenAiPython => "; they are in `delta.model_extra`",
@@ -95,7 +110,11 @@ pub(super) fn remarks(run: &ClientRun, seen: &Facts) -> Vec<Remark> {
             "lab/thinking-list",
         );
     }
-    careless(run, &mut say);
+}
+
+/// What the client passes over, changes or makes up without saying so.
+fn untold(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
+    let (notes, given) = (&run.notes, &run.given);
     if notes.nameless > 0 {
         say(
             format!(
@@ -127,14 +146,6 @@ pub(super) fn remarks(run: &ClientRun, seen: &Facts) -> Vec<Remark> {
             "lab/truncated-chunked-conn-close, lab/truncated-chunked",
         );
     }
-    compared(given, seen, &mut say);
-    if given.waits {
-        say(
-            "the caller still waits: there is no time limit inside a stream".into(),
-            "lab/idle-stall",
-        );
-    }
-    all
 }
 
 /// A 422, which LiteLLM swallows where it is set to drop parameters.
@@ -234,19 +245,7 @@ fn compared(given: &Given, seen: &Facts, say: &mut impl FnMut(String, &'static s
             "lab/sse-no-final-blank, lab/done-early",
         );
     }
-    let parts = given.error.as_ref().map_or("", |e| e.message.as_str());
-    let begin = |text: &str| text.chars().take(WORDS).collect::<String>();
-    if let Some(error) = answer.errors.iter().find(|e| !parts.contains(&begin(&e.message))) {
-        let words = begin(&error.message);
-        let how = match given.error {
-            None => "no error is raised",
-            Some(_) => "other words are given",
-        };
-        say(
-            format!("the error \u{201c}{words}\u{201d} does not reach the caller: {how}"),
-            "lab/error-flat, lab/json-error-200, lab/error-string; block/goose#8031",
-        );
-    }
+    other_error(given, seen, say);
     let nothing = given.chunks == 0 && given.error.is_none() && given.elsewhere.is_none();
     if nothing && seen.is_over() && !given.waits {
         let bytes = seen.body().len() as u64;
@@ -258,6 +257,23 @@ fn compared(given: &Given, seen: &Facts, say: &mut impl FnMut(String, &'static s
         say(
             format!("{what}, and it raises no error"),
             "lab/empty-stream, lab/html-200, lab/ndjson-in-sse",
+        );
+    }
+}
+
+/// An error of the stream whose words the caller does not get.
+fn other_error(given: &Given, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
+    let parts = given.error.as_ref().map_or("", |e| e.message.as_str());
+    let begin = |text: &str| text.chars().take(WORDS).collect::<String>();
+    if let Some(error) = seen.answer().errors.iter().find(|e| !parts.contains(&begin(&e.message))) {
+        let words = begin(&error.message);
+        let how = match given.error {
+            None => "no error is raised",
+            Some(_) => "other words are given",
+        };
+        say(
+            format!("the error \u{201c}{words}\u{201d} does not reach the caller: {how}"),
+            "lab/error-flat, lab/json-error-200, lab/error-string; block/goose#8031",
         );
     }
 }

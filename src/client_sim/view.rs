@@ -186,16 +186,7 @@ fn view(run: &ClientRun, seen: &Facts) -> ClientView {
         return ClientView { result: Returned::Error, detail, ..client };
     }
     let finished = seen.answer().finish().next().is_some();
-    let mut missing = Vec::new();
-    if given.fabricated {
-        let finish = given.finish.values().next().map_or("stop", String::as_str);
-        missing.push(format!("finish \"{finish}\" fabricated"));
-    } else if given.finish.is_empty() && (finished || !seen.needs_no_finish()) {
-        missing.push(if finished { "the finish is lost" } else { "no finish, no error" }.into());
-    }
-    if let Some(thoughts) = reasoning(run, seen) {
-        missing.push(thoughts.words());
-    }
+    let mut missing = missing(run, seen, finished);
     if whole && missing.is_empty() {
         return client;
     }
@@ -207,6 +198,20 @@ fn view(run: &ClientRun, seen: &Facts) -> ClientView {
     missing.insert(0, amount);
     missing.extend(run.http.clone());
     ClientView { result, detail: missing.join(", "), ..client }
+}
+
+/// What the caller is not given, or is given and never came; `finished` where the stream has a finish.
+fn missing(run: &ClientRun, seen: &Facts, finished: bool) -> Vec<String> {
+    let given = run.given();
+    let mut missing = Vec::new();
+    if given.fabricated {
+        let finish = given.finish.values().next().map_or("stop", String::as_str);
+        missing.push(format!("finish \"{finish}\" fabricated"));
+    } else if given.finish.is_empty() && (finished || !seen.needs_no_finish()) {
+        missing.push(if finished { "the finish is lost" } else { "no finish, no error" }.into());
+    }
+    missing.extend(reasoning(run, seen).map(|thoughts| thoughts.words()));
+    missing
 }
 
 /// The frame whose event brought the client's error.

@@ -174,18 +174,20 @@ impl Decoder for AnthropicDecoder {
             }
             "message_stop" => emit(DecodeEvent::Terminal),
             // The API before Messages: the next piece of one text, and its end.
-            "completion" => {
-                model(json, emit);
-                let text = json.str("completion");
-                emit_text(Channel::Content, Path::new("completion", 0), text, emit);
-                finish(json.get("stop_reason"), emit);
-                if json.get("stop_reason").is_some_and(|r| !r.is_null()) {
-                    emit(DecodeEvent::Terminal);
-                }
-            }
+            "completion" => completion(json, emit),
             "message" => whole(json, emit),
             _ => error(json, payload, emit),
         }
+    }
+}
+
+fn completion(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
+    model(json, emit);
+    let text = json.str("completion");
+    emit_text(Channel::Content, Path::new("completion", 0), text, emit);
+    finish(json.get("stop_reason"), emit);
+    if json.get("stop_reason").is_some_and(|r| !r.is_null()) {
+        emit(DecodeEvent::Terminal);
     }
 }
 

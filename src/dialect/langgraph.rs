@@ -261,15 +261,7 @@ impl LangGraphDecoder {
             None => {}
         }
         self.calls(message, choice, whole, &id, paths, emit);
-        let usage = message.get("usage_metadata").map(usage_of).filter(Usage::is_given);
-        if let Some(usage) = usage {
-            emit(DecodeEvent::Usage { path: Path::new(paths.usage, 0), usage });
-        }
-        let about = message.get("response_metadata");
-        let reason = about.and_then(|a| a.str("finish_reason").or_else(|| a.str("stop_reason")));
-        if let Some(reason) = reason.filter(|r| !r.is_empty()) {
-            emit(DecodeEvent::Finish { choice, reason });
-        }
+        about(message, choice, paths, emit);
     }
 
     fn calls(
@@ -305,6 +297,24 @@ impl LangGraphDecoder {
                 free_text: false,
             })));
         }
+    }
+}
+
+/// What a message says about itself: its usage, and why it ends.
+fn about(
+    message: Value<'_>,
+    choice: u32,
+    paths: &'static LangGraphPaths,
+    emit: &mut dyn FnMut(DecodeEvent<'_>),
+) {
+    let usage = message.get("usage_metadata").map(usage_of).filter(Usage::is_given);
+    if let Some(usage) = usage {
+        emit(DecodeEvent::Usage { path: Path::new(paths.usage, 0), usage });
+    }
+    let about = message.get("response_metadata");
+    let reason = about.and_then(|a| a.str("finish_reason").or_else(|| a.str("stop_reason")));
+    if let Some(reason) = reason.filter(|r| !r.is_empty()) {
+        emit(DecodeEvent::Finish { choice, reason });
     }
 }
 

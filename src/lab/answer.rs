@@ -9,7 +9,7 @@ use super::page::{self, SEEDED_TIME, WholeAnswer};
 use super::play::{PlayContext, play};
 use super::random::Random;
 use super::request::ReceivedRequest;
-use super::scenario::{UsageMode, find, scenarios};
+use super::scenario::{Scenario, UsageMode, find, scenarios};
 use super::script::{self, Script};
 use super::speaker::{self, Endpoint, Manner, Refusal};
 use super::wire::{AfterAnswer, Gone, Wire};
@@ -62,33 +62,10 @@ async fn chat(
     row: &Endpoint,
     model: Option<String>,
 ) -> Result<AfterAnswer, Gone> {
-    let refuse = |status, message: &str, param, code| {
-        let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
-        WholeAnswer::json(status, &error).with(row.error_header(status))
+    let (ask, scenario) = match asked(request, row, model) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.send(wire, request).await,
     };
-    let Some(ask) = Ask::parse(&request.path, model, &request.body) else {
-        let page = refuse(400, "The request's body is not a JSON object.", None, None);
-        return page.send(wire, request).await;
-    };
-    let Some(name) = ask.model() else {
-        let page = refuse(400, "The request names no model.", Some("model"), None);
-        return page.send(wire, request).await;
-    };
-    let Some(scenario) = find(&name) else {
-        let code = Some("model_not_found");
-        let page = refuse(404, &unknown(&name), Some("model"), code);
-        return page.send(wire, request).await;
-    };
-    if !scenario.plays(row) {
-        let message = format!(
-            "The scenario lab/{} has no form in {}; it plays in: {}.",
-            scenario.name,
-            row.dialect,
-            scenario.dialects().join(", ")
-        );
-        let page = refuse(400, &message, Some("model"), Some("unsupported_dialect"));
-        return page.send(wire, request).await;
-    }
     let number = lab.played.fetch_add(1, Ordering::Relaxed);
     let mut random = Random::of_exchange(lab.seed, number);
     // An agent that is called back with a result wants an answer, not the same call again.
@@ -126,6 +103,38 @@ async fn chat(
     };
     let script = || Script::new(answer, row, manner.clone(), random.clone());
     play(wire, &stage, script).await
+}
+
+/// What a request asks for and the scenario that it names, or how it is refused.
+fn asked(
+    request: &ReceivedRequest,
+    row: &Endpoint,
+    model: Option<String>,
+) -> Result<(Ask, &'static Scenario), WholeAnswer> {
+    let refuse = |status, message: &str, param, code| {
+        let error = (row.refusal)(&Refusal { status, message, kind: None, param, code });
+        WholeAnswer::json(status, &error).with(row.error_header(status))
+    };
+    let Some(ask) = Ask::parse(&request.path, model, &request.body) else {
+        return Err(refuse(400, "The request's body is not a JSON object.", None, None));
+    };
+    let Some(name) = ask.model() else {
+        return Err(refuse(400, "The request names no model.", Some("model"), None));
+    };
+    let Some(scenario) = find(&name) else {
+        let code = Some("model_not_found");
+        return Err(refuse(404, &unknown(&name), Some("model"), code));
+    };
+    if !scenario.plays(row) {
+        let message = format!(
+            "The scenario lab/{} has no form in {}; it plays in: {}.",
+            scenario.name,
+            row.dialect,
+            scenario.dialects().join(", ")
+        );
+        return Err(refuse(400, &message, Some("model"), Some("unsupported_dialect")));
+    }
+    Ok((ask, scenario))
 }
 
 /// What to say about a model that is no scenario.

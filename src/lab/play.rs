@@ -67,25 +67,8 @@ pub(super) async fn play<'a>(
     } else {
         player.wire.write(&head).await?;
     }
-    for act in script() {
-        match act {
-            Act::Wait(ms) => player.wait(ms).await?,
-            Act::Body(bytes) => player.body(bytes).await?,
-            Act::Wire(bytes) => player.wire.write(&bytes).await?,
-            Act::Cut => {
-                player.flush().await?;
-                return Ok(AfterAnswer::Close);
-            }
-            Act::Reset => {
-                player.flush().await?;
-                return Ok(AfterAnswer::Reset);
-            }
-            Act::Stall(drip) => {
-                player.flush().await?;
-                player.stall(drip).await?;
-                return Ok(AfterAnswer::Close);
-            }
-        }
+    if let Some(after) = player.acts(script()).await? {
+        return Ok(after);
     }
     player.end().await?;
     // The beginning of the next answer would be unknown.
@@ -164,6 +147,31 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
+    /// Does what the script says; returns what comes after it where that ends the answer early.
+    async fn acts(&mut self, script: Script<'_>) -> Result<Option<AfterAnswer>, Gone> {
+        for act in script {
+            match act {
+                Act::Wait(ms) => self.wait(ms).await?,
+                Act::Body(bytes) => self.body(bytes).await?,
+                Act::Wire(bytes) => self.wire.write(&bytes).await?,
+                Act::Cut => {
+                    self.flush().await?;
+                    return Ok(Some(AfterAnswer::Close));
+                }
+                Act::Reset => {
+                    self.flush().await?;
+                    return Ok(Some(AfterAnswer::Reset));
+                }
+                Act::Stall(drip) => {
+                    self.flush().await?;
+                    self.stall(drip).await?;
+                    return Ok(Some(AfterAnswer::Close));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Adds to the time to be waited. It is waited before the next bytes, and
     /// only when it is worth a timer, whose grain is a millisecond: so gaps
     /// well below that still give the right speed on the whole.

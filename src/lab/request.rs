@@ -118,68 +118,85 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, ReceiveError
     else {
         return Err(BAD);
     };
-    let mut length = None;
-    let mut chunked = false;
-    let mut close = version == 0;
-    let mut expects_continue = false;
-    let (mut key, mut extensions) = (None, String::new());
+    let mut fields = HeadFields { close: version == 0, ..HeadFields::default() };
     for header in parsed.headers.iter() {
+        fields.add(header)?;
+    }
+    let body = fields.body()?;
+    let request = ReceivedRequest {
+        method: method.to_owned(),
+        path: path_of(target),
+        query: query_of(target),
+        body: Vec::new(),
+        close: fields.close,
+        http10: version == 0,
+        web_socket: fields.key.map(|key| (key, fields.extensions)),
+    };
+    let head = RequestHead { request, body, expects_continue: fields.expects_continue };
+    Ok(Some((head, len)))
+}
+
+/// What the header fields of a request say about the connection and the body.
+#[derive(Default)]
+struct HeadFields {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    expects_continue: bool,
+    /// The key and the extensions of a client that asks for a WebSocket.
+    key: Option<String>,
+    extensions: String,
+}
+
+impl HeadFields {
+    fn add(&mut self, header: &httparse::Header<'_>) -> Result<(), ReceiveError> {
         let value = String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
         let is = |name| header.name.eq_ignore_ascii_case(name);
         if is("content-length") {
             // Digits only: parsing alone would take a sign.
             let digits = value.bytes().all(|byte| byte.is_ascii_digit());
             let parsed = value.parse::<u64>().ok().filter(|_| digits).ok_or(BAD)?;
-            if length.is_some_and(|length| length != parsed) {
+            if self.length.is_some_and(|length| length != parsed) {
                 return Err(BAD);
             }
-            length = Some(parsed);
+            self.length = Some(parsed);
         } else if is("transfer-encoding") {
-            if value != "chunked" || chunked {
-                return Err(ReceiveError::Refuse(
-                    501,
-                    "Only the transfer coding chunked is known.",
-                ));
+            if value != "chunked" || self.chunked {
+                let why = "Only the transfer coding chunked is known.";
+                return Err(ReceiveError::Refuse(501, why));
             }
-            chunked = true;
+            self.chunked = true;
         } else if is("connection") {
             let mut options = value.split(',').map(str::trim);
             if options.clone().any(|option| option == "close") {
-                close = true;
+                self.close = true;
             } else if options.any(|option| option == "keep-alive") {
-                close = false;
+                self.close = false;
             }
         } else if is("expect") {
-            expects_continue = value == "100-continue";
+            self.expects_continue = value == "100-continue";
         } else if is("sec-websocket-key") {
-            key = Some(String::from_utf8_lossy(header.value).trim().to_owned());
+            self.key = Some(String::from_utf8_lossy(header.value).trim().to_owned());
         } else if is("sec-websocket-extensions") {
-            extensions += &format!("{value}, ");
+            self.extensions += &format!("{value}, ");
+        }
+        Ok(())
+    }
+
+    fn body(&self) -> Result<Length, ReceiveError> {
+        match (self.length, self.chunked) {
+            // Two answers to one question are how requests get smuggled.
+            (Some(_), true) => Err(BAD),
+            (_, true) => Ok(Length::Chunked),
+            (length, false) => {
+                let length = usize::try_from(length.unwrap_or(0)).unwrap_or(usize::MAX);
+                if length > MAX_BODY {
+                    return Err(LONG);
+                }
+                Ok(Length::Fixed(length))
+            }
         }
     }
-    let body = match (length, chunked) {
-        // Two answers to one question are how requests get smuggled.
-        (Some(_), true) => return Err(BAD),
-        (_, true) => Length::Chunked,
-        (length, false) => {
-            let length = usize::try_from(length.unwrap_or(0)).unwrap_or(usize::MAX);
-            if length > MAX_BODY {
-                return Err(LONG);
-            }
-            Length::Fixed(length)
-        }
-    };
-    let request = ReceivedRequest {
-        method: method.to_owned(),
-        path: path_of(target),
-        query: query_of(target),
-        body: Vec::new(),
-        close,
-        http10: version == 0,
-        web_socket: key.map(|key| (key, extensions)),
-    };
-    let head = RequestHead { request, body, expects_continue };
-    Ok(Some((head, len)))
 }
 
 /// The path of a target such as `/a?b`, or `http://host/a?b` as proxies get it.

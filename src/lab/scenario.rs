@@ -291,6 +291,37 @@ impl When {
     }
 }
 
+impl RawAnswer {
+    /// How the body is framed, where what is said about it goes together.
+    fn checked_framing(&self) -> Result<ScenarioFraming, &'static str> {
+        if self.when.is.is_some() && self.when.key.is_none() {
+            return Err("`when.is` needs a `when.key`");
+        }
+        let contents = [self.body.is_some(), self.error.is_some(), !self.steps.is_empty()];
+        if contents.into_iter().filter(|given| *given).count() > 1 {
+            return Err("`body`, `error` and `steps` exclude each other");
+        }
+        if self.set.as_deref().is_some_and(|set| !is_object(set)) {
+            return Err("`set` must be a JSON object");
+        }
+        let usual = match self.body.is_some() || self.error.is_some() {
+            true => ScenarioFraming::Length,
+            false => ScenarioFraming::Chunked,
+        };
+        let framing = self.framing.unwrap_or(usual);
+        if self.length.is_some() && framing != ScenarioFraming::Length {
+            return Err("`length` goes with `framing = \"length\"`");
+        }
+        if self.coding.is_some() && framing == ScenarioFraming::Length {
+            return Err("the length of a compressed body isn't known beforehand");
+        }
+        if self.head.is_some() && framing != ScenarioFraming::Eof {
+            return Err("`head` goes with `framing = \"eof\"`");
+        }
+        Ok(framing)
+    }
+}
+
 impl ScenarioAnswer {
     /// `at` is where it stands in the file, for the errors that `fault` makes.
     fn new(
@@ -298,31 +329,7 @@ impl ScenarioAnswer {
         at: usize,
         fault: &impl Fn(usize, String) -> ScenarioError,
     ) -> Result<Self, ScenarioError> {
-        let wrong = |message: &str| Err(fault(at, message.to_owned()));
-        if raw.when.is.is_some() && raw.when.key.is_none() {
-            return wrong("`when.is` needs a `when.key`");
-        }
-        let contents = [raw.body.is_some(), raw.error.is_some(), !raw.steps.is_empty()];
-        if contents.into_iter().filter(|given| *given).count() > 1 {
-            return wrong("`body`, `error` and `steps` exclude each other");
-        }
-        if raw.set.as_deref().is_some_and(|set| !is_object(set)) {
-            return wrong("`set` must be a JSON object");
-        }
-        let usual = match raw.body.is_some() || raw.error.is_some() {
-            true => ScenarioFraming::Length,
-            false => ScenarioFraming::Chunked,
-        };
-        let framing = raw.framing.unwrap_or(usual);
-        if raw.length.is_some() && framing != ScenarioFraming::Length {
-            return wrong("`length` goes with `framing = \"length\"`");
-        }
-        if raw.coding.is_some() && framing == ScenarioFraming::Length {
-            return wrong("the length of a compressed body isn't known beforehand");
-        }
-        if raw.head.is_some() && framing != ScenarioFraming::Eof {
-            return wrong("`head` goes with `framing = \"eof\"`");
-        }
+        let framing = raw.checked_framing().map_err(|why| fault(at, why.to_owned()))?;
         let content = match (raw.body, raw.error) {
             (Some(body), _) => Content::Body(body),
             (None, Some(error)) => Content::Error(error),

@@ -124,13 +124,7 @@ impl Connection {
         loop {
             let step = self.requests.step();
             let at = self.shared.clock.now();
-            let parts: Vec<_> = self.requests.seen().collect();
-            for part in parts {
-                if let RequestPart::Head { headers, .. } = &part {
-                    self.may_upgrade |= head::values(headers, "upgrade").next().is_some();
-                }
-                self.tell_at(at, EventKind::RequestPart(part));
-            }
+            self.tell_seen(at);
             match step {
                 RequestStep::Forward(bytes) if out.is_empty() => {
                     if to.forward(&bytes).await.is_err() {
@@ -139,22 +133,10 @@ impl Connection {
                 }
                 RequestStep::Forward(bytes) => out.extend_from_slice(&bytes),
                 RequestStep::NoRequest(why) => self.requests.give_up(&why.to_string()),
-                RequestStep::Line(line) => {
-                    let Some(route) = self.route(&line) else {
-                        let why = format!("no upstream for {}", line.shown());
-                        self.tell(EventKind::Trouble(why));
-                        return Up::Nowhere;
-                    };
-                    if route.upstream.origin != *origin {
-                        let sent = self.sent.load(Ordering::Relaxed);
-                        if !self.shared.complete(&self.progress, sent).await {
-                            return Up::Nowhere;
-                        }
-                        return Up::Elsewhere(line, route);
-                    }
-                    self.sent.fetch_add(1, Ordering::Relaxed);
-                    out.extend_from_slice(&self.request(&line, &route));
-                }
+                RequestStep::Line(line) => match self.begin(line, origin).await {
+                    Ok(bytes) => out.extend_from_slice(&bytes),
+                    Err(up) => return up,
+                },
                 RequestStep::More => {
                     if !out.is_empty() {
                         if to.forward(&out).await.is_err() {
@@ -185,6 +167,35 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Hands over what was seen of requests.
+    fn tell_seen(&mut self, at: Micros) {
+        let parts: Vec<_> = self.requests.seen().collect();
+        for part in parts {
+            if let RequestPart::Head { headers, .. } = &part {
+                self.may_upgrade |= head::values(headers, "upgrade").next().is_some();
+            }
+            self.tell_at(at, EventKind::RequestPart(part));
+        }
+    }
+
+    /// A request begins: the bytes that it is forwarded with, or why that does not happen here.
+    async fn begin(&mut self, line: RequestLine, origin: &Origin) -> Result<Bytes, Up> {
+        let Some(route) = self.route(&line) else {
+            let why = format!("no upstream for {}", line.shown());
+            self.tell(EventKind::Trouble(why));
+            return Err(Up::Nowhere);
+        };
+        if route.upstream.origin != *origin {
+            let sent = self.sent.load(Ordering::Relaxed);
+            if !self.shared.complete(&self.progress, sent).await {
+                return Err(Up::Nowhere);
+            }
+            return Err(Up::Elsewhere(line, route));
+        }
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(self.request(&line, &route))
     }
 
     /// The client closed its sending side, or reset the connection: that is forwarded.
