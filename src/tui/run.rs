@@ -168,18 +168,12 @@ where
     let mut dirty = true;
     let mut drawn: Option<u64> = None;
     let mut wide = Vec::new();
-    match on.terminal.size() {
-        Ok(size) => app.resize(size.width, size.height),
-        Err(_) => return Ended::Vanished,
-    }
+    let Ok(size) = on.terminal.size() else { return Ended::Vanished };
+    app.resize(size.width, size.height);
     let mut effects = app.begin();
     loop {
-        for effect in std::mem::take(&mut effects) {
-            match on.perform(effect, &mut app, &done_tx) {
-                Ok(false) => {}
-                Ok(true) => return Ended::Quit,
-                Err(_) => return Ended::Vanished,
-            }
+        if let Some(ended) = on.perform_all(&mut effects, &mut app, &done_tx) {
+            return ended;
         }
         for work in app.take_work() {
             begin(work, &worked_tx);
@@ -205,11 +199,7 @@ where
             Woken::Timer | Woken::Nothing => {}
             Woken::End(status) => return Ended::Signal(status),
             Woken::NoInput => {
-                // Somebody may still look at the last state: tests do.
-                for item in sources.rest() {
-                    app.update(on.clock.now(), Event::News(item));
-                }
-                let _ = on.draw(&mut app, &mut wide);
+                on.draw_last(&mut app, &mut sources.rest(), &mut wide);
                 return Ended::Vanished;
             }
         }
@@ -397,6 +387,36 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         self.console.end()
     }
 
+    /// Draws what there is when nobody can type any more: somebody may still look at that, as tests do.
+    fn draw_last(
+        &mut self,
+        app: &mut App,
+        rest: &mut dyn Iterator<Item = News>,
+        wide: &mut Vec<(u16, u16)>,
+    ) {
+        for item in rest {
+            app.update(self.clock.now(), Event::News(item));
+        }
+        let _ = self.draw(app, wide);
+    }
+
+    /// Does effects; returns how the program ends where one of them ends it.
+    fn perform_all(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        app: &mut App,
+        done: &UnboundedSender<Done>,
+    ) -> Option<Ended> {
+        for effect in std::mem::take(effects) {
+            match self.perform(effect, app, done) {
+                Ok(false) => {}
+                Ok(true) => return Some(Ended::Quit),
+                Err(_) => return Some(Ended::Vanished),
+            }
+        }
+        None
+    }
+
     /// Does an effect; tells whether the program ends.
     fn perform(
         &mut self,
@@ -404,37 +424,13 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         app: &mut App,
         done: &UnboundedSender<Done>,
     ) -> io::Result<bool> {
-        let words = match effect {
+        let result = match effect {
             Effect::Quit => return Ok(true),
-            Effect::Redraw => {
-                self.console.resume()?;
-                self.terminal.clear().map_err(gone)?;
-                return Ok(false);
-            }
-            Effect::Suspend => {
-                self.console.suspend()?;
-                self.terminal.clear().map_err(gone)?;
-                return Ok(false);
-            }
-            Effect::EditOutside(body) => {
-                let edited = self.console.edit(&body)?;
-                self.terminal.clear().map_err(gone)?;
-                match edited {
-                    Ok(edited) if edited == body => return Ok(false),
-                    Ok(edited) => Done::Request(edited),
-                    Err(why) => Done::Failed { attempt: Attempt::Other, why: why.to_string() },
-                }
-            }
-            Effect::Notify(text) => {
-                let how = app.notifies();
-                self.console.notify(how, &text)?;
-                return Ok(false);
-            }
-            Effect::Copy { what, text } => {
-                let how = self.console.copy(&text)?;
-                let bytes = crate::text::count(text.len() as u64, "byte");
-                Done::Notice(format!("copied {what}: {bytes}{how}"))
-            }
+            Effect::Redraw
+            | Effect::Suspend
+            | Effect::EditOutside(_)
+            | Effect::Notify(_)
+            | Effect::Copy { .. } => self.on_console(effect, app)?,
             Effect::Send(_)
             | Effect::Compare(_)
             | Effect::CompareWith { .. }
@@ -460,14 +456,49 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             | Effect::DeleteSession(_)
             | Effect::LoadRequest(_) => {
                 self.effects.perform(effect, done);
-                return Ok(false);
+                None
             }
         };
-        // What the result asks for: nothing of it comes back here.
-        for effect in app.update(self.clock.now(), Event::Done(words)) {
-            self.effects.perform(effect, done);
+        if let Some(result) = result {
+            // What the result asks for: nothing of it comes back here.
+            for effect in app.update(self.clock.now(), Event::Done(result)) {
+                self.effects.perform(effect, done);
+            }
         }
         Ok(false)
+    }
+
+    /// Does an effect that is the terminal's; returns its result, if it has one.
+    fn on_console(&mut self, effect: Effect, app: &App) -> io::Result<Option<Done>> {
+        match effect {
+            Effect::Redraw => {
+                self.console.resume()?;
+                self.terminal.clear().map_err(gone)?;
+            }
+            Effect::Suspend => {
+                self.console.suspend()?;
+                self.terminal.clear().map_err(gone)?;
+            }
+            Effect::EditOutside(body) => {
+                let edited = self.console.edit(&body)?;
+                self.terminal.clear().map_err(gone)?;
+                return Ok(match edited {
+                    Ok(edited) if edited == body => None,
+                    Ok(edited) => Some(Done::Request(edited)),
+                    Err(why) => {
+                        Some(Done::Failed { attempt: Attempt::Other, why: why.to_string() })
+                    }
+                });
+            }
+            Effect::Notify(text) => self.console.notify(app.notifies(), &text)?,
+            Effect::Copy { what, text } => {
+                let how = self.console.copy(&text)?;
+                let bytes = crate::text::count(text.len() as u64, "byte");
+                return Ok(Some(Done::Notice(format!("copied {what}: {bytes}{how}"))));
+            }
+            _ => {}
+        }
+        Ok(None)
     }
 }
 

@@ -17,6 +17,40 @@ use crate::tui::screen::{ActionOutcome, ReadingScreen, Screen, pickers};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, Scroll, moved};
 
+/// Asks where a report of the comparison goes.
+fn export(model: &mut Model) {
+    if model.comparison_runs() {
+        model.notify("A stream is running: the report is written when both are over");
+    } else if model.comparison_report().is_none() {
+        model.notify("Nothing to report yet");
+    } else {
+        let title = "Write a report of the comparison (Markdown) to";
+        pickers::report(model, ReportSubject::Comparison, title);
+    }
+}
+
+/// Compares the two as one stream, or as two.
+fn expect(model: &mut Model) {
+    let expected = match model.toggle_expect() {
+        Expect::Same => "one stream",
+        Expect::Different => "independent streams",
+    };
+    model.notify(format!("A and B are compared as {expected}"));
+}
+
+impl CompareScreen {
+    /// Links the sides in the next way.
+    fn link_otherwise(&mut self, model: &mut Model) {
+        self.link = self.link.next();
+        model.notify(match self.link {
+            ScrollLink::Time => "The sides are linked by time",
+            ScrollLink::Frame => "The sides are linked by frame",
+            ScrollLink::Free => "The sides scroll separately",
+        });
+        self.link_frames(model);
+    }
+}
+
 impl Screen for CompareScreen {
     fn contexts(&self, _: &Model) -> Vec<Context> {
         vec![Context::Compare, Context::Movement, Context::Everywhere]
@@ -55,16 +89,7 @@ impl Screen for CompareScreen {
             Action::Accept if self.tab == CompareTab::Differences => self.explain(model),
             Action::Accept => {}
             Action::Copy => copy(model),
-            Action::ExportMarkdown if model.comparison_runs() => {
-                model.notify("A stream is running: the report is written when both are over");
-            }
-            Action::ExportMarkdown if model.comparison_report().is_none() => {
-                model.notify("Nothing to report yet");
-            }
-            Action::ExportMarkdown => {
-                let title = "Write a report of the comparison (Markdown) to";
-                pickers::report(model, ReportSubject::Comparison, title);
-            }
+            Action::ExportMarkdown => export(model),
             Action::Send => model.compare_again(),
             Action::Interrupt | Action::Stop if model.comparison_runs() => model.stop_both(),
             Action::Back => {
@@ -84,22 +109,8 @@ impl Screen for CompareScreen {
                 self.scrolls.swap(0, 1);
                 self.tops.swap(0, 1);
             }
-            Action::ExpectSame => {
-                let expected = match model.toggle_expect() {
-                    Expect::Same => "one stream",
-                    Expect::Different => "independent streams",
-                };
-                model.notify(format!("A and B are compared as {expected}"));
-            }
-            Action::LinkSides => {
-                self.link = self.link.next();
-                model.notify(match self.link {
-                    ScrollLink::Time => "The sides are linked by time",
-                    ScrollLink::Frame => "The sides are linked by frame",
-                    ScrollLink::Free => "The sides scroll separately",
-                });
-                self.link_frames(model);
-            }
+            Action::ExpectSame => expect(model),
+            Action::LinkSides => self.link_otherwise(model),
             Action::Compare
             | Action::Help
             | Action::Palette

@@ -51,7 +51,7 @@ use super::pane::PaneId;
 use super::screen::{Screen, ScreenCommand};
 use super::theme::Theme;
 use super::{Looks, ProviderInfo, Reloaded, Startup, Tools};
-use crate::action::{Action, Context, Effect, Keymap};
+use crate::action::{Action, Context, Effect, Keymap, Opened};
 use crate::config::Notifications;
 use crate::inspect::InspectOptions;
 use crate::inspect::around::Pairs;
@@ -193,19 +193,23 @@ impl Model {
             rows_drawn: Cell::default(),
         };
         model.look_for_variables();
-        let session = startup.session;
-        match startup.open {
-            Some(path) => {
-                model.begin_loading(path);
-                session.into_iter().for_each(|opened| model.begun(opened));
-            }
-            None => session.into_iter().for_each(|opened| {
-                model.open(opened);
-                model.focus(super::pane::frames::ID);
-            }),
-        }
+        model.begin_with(startup.session, startup.open);
         model.next_notice();
         model
+    }
+
+    /// What is shown first: a recording that is whole, or the beginning of the file that is still read.
+    fn begin_with(&mut self, session: Option<Opened>, file: Option<std::path::PathBuf>) {
+        match file {
+            Some(path) => {
+                self.begin_loading(path);
+                session.into_iter().for_each(|opened| self.begun(opened));
+            }
+            None => session.into_iter().for_each(|opened| {
+                self.open(opened);
+                self.focus(super::pane::frames::ID);
+            }),
+        }
     }
 
     pub(super) fn keys(&self) -> &Keymap {

@@ -39,6 +39,32 @@ pub(super) struct ListItem {
     sign: Option<(&'static str, Role)>,
 }
 
+impl ListItem {
+    fn draw(&self, theme: &Theme, chosen: bool, label_width: usize, place: Rect, buf: &mut Buffer) {
+        let (sign, sign_role) = self.sign.unwrap_or((" ", Role::Text));
+        let label = line::fit(&self.label, label_width);
+        let pad = " ".repeat(label_width.saturating_sub(label.chars().count()) + 2);
+        let room = usize::from(place.width).saturating_sub(label_width + 7);
+        let note = line::fit(&self.note, room);
+        line::put(
+            buf,
+            place,
+            &[
+                (if chosen { " ▸" } else { "  " }, theme.of(Role::Mark)),
+                (sign, theme.of(sign_role)),
+                (" ", theme.of(Role::Text)),
+                (&label, theme.of(Role::Text)),
+                (&pad, theme.of(Role::Text)),
+                (&note, theme.of(Role::Dim)),
+            ],
+        );
+        if chosen {
+            let over = Rect { x: place.x + 3, width: place.width.saturating_sub(4), ..place };
+            buf.set_style(over, theme.of(Role::Selected));
+        }
+    }
+}
+
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tui) struct ListChoice {
@@ -293,28 +319,7 @@ impl List {
                 None => break,
             };
             let place = Rect { y: rows.y + row as u16, height: 1, ..rows };
-            let (sign, sign_role) = item.sign.unwrap_or((" ", Role::Text));
-            let label = line::fit(&item.label, label_width);
-            let pad = " ".repeat(label_width.saturating_sub(label.chars().count()) + 2);
-            let room = usize::from(rows.width).saturating_sub(label_width + 7);
-            let note = line::fit(&item.note, room);
-            let chosen = index == self.at;
-            line::put(
-                buf,
-                place,
-                &[
-                    (if chosen { " ▸" } else { "  " }, theme.of(Role::Mark)),
-                    (sign, theme.of(sign_role)),
-                    (" ", theme.of(Role::Text)),
-                    (&label, theme.of(Role::Text)),
-                    (&pad, theme.of(Role::Text)),
-                    (&note, theme.of(Role::Dim)),
-                ],
-            );
-            if chosen {
-                let over = Rect { x: place.x + 3, width: place.width.saturating_sub(4), ..place };
-                buf.set_style(over, theme.of(Role::Selected));
-            }
+            item.draw(theme, index == self.at, label_width, place, buf);
         }
     }
 }

@@ -6,12 +6,56 @@ use ratatui::layout::{Position, Rect};
 use super::{ActionOutcome, Screen, ScreenCommand, boxed, centered, pickers};
 use crate::action::{Action, Context};
 use crate::inspect::Outcome as Verdict;
-use crate::inspect::outcomes::{Case, share};
+use crate::inspect::outcomes::{Case, CaseCount, share};
 use crate::rule::Code;
 use crate::text::{Newlines, group, visible};
 use crate::tui::model::{Model, ReportSubject};
-use crate::tui::theme::Role;
+use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{line, moved};
+
+/// The columns of the table. The cause gives way, so that the share is always whole; where there is no
+/// room for both, it stands for the outcome, whose sign is there.
+struct OutcomeColumns {
+    narrow: bool,
+    /// How wide the cause may be.
+    cause: usize,
+}
+
+impl OutcomeColumns {
+    fn of(width: u16) -> Self {
+        let cause = usize::from(width).saturating_sub(52).clamp(8, 26);
+        Self { narrow: width < 62, cause }
+    }
+
+    fn row(&self, outcome: &str, cause_name: &str, count: &str, share: &str) -> String {
+        let cause = self.cause;
+        match self.narrow {
+            true => format!("{:<18}{count:>5} {share}", line::fit(outcome, 17)),
+            false => {
+                let cause_name = line::fit(cause_name, cause - 1);
+                format!("{outcome:<20}{cause_name:<cause$}{count:>8}  {share}")
+            }
+        }
+    }
+
+    /// Draws the row of one outcome, of `total` requests that are over.
+    fn draw(&self, theme: &Theme, kind: &CaseCount, total: u64, place: Rect, buf: &mut Buffer) {
+        let (sign, role) = match kind.case.outcome {
+            Verdict::Ok => ("✔ ", Role::Ok),
+            Verdict::Degraded => ("▲ ", Role::Warn),
+            Verdict::Failed => ("✖ ", Role::Error),
+        };
+        let parts = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
+        let rest = self.row(
+            kind.case.code.map(Code::name).filter(|_| self.narrow).unwrap_or(&parts),
+            kind.case.code.map_or("–", Code::name),
+            &group(kind.count),
+            &share(kind.count, total),
+        );
+        let rest = line::fit(&rest, usize::from(place.width).saturating_sub(2));
+        line::put(buf, place, &[(sign, theme.of(role)), (&rest, theme.of(Role::Text))]);
+    }
+}
 
 /// The table of outcomes.
 #[derive(Debug, Default)]
@@ -114,18 +158,8 @@ impl Screen for RepetitionScreen {
         );
         let progress = line::fit(&repetition.progress(model.now()), usize::from(room.width));
         line::put(buf, row(1), &[(&progress, theme.of(Role::Text))]);
-        // The cause gives way, so that the share is always whole; where there is no room for both,
-        // it stands for the outcome, whose sign is there.
-        let narrow = room.width < 62;
-        let cause = usize::from(room.width).saturating_sub(52).clamp(8, 26);
-        let row_of = |outcome: &str, cause_name: &str, count: &str, share: &str| match narrow {
-            true => format!("{:<18}{count:>5} {share}", line::fit(outcome, 17)),
-            false => {
-                let cause_name = line::fit(cause_name, cause - 1);
-                format!("{outcome:<20}{cause_name:<cause$}{count:>8}  {share}")
-            }
-        };
-        let head = format!("  {}", row_of("outcome", "cause", "count", " share (95 %)"));
+        let columns = OutcomeColumns::of(room.width);
+        let head = format!("  {}", columns.row("outcome", "cause", "count", " share (95 %)"));
         line::put(buf, row(3), &[(&line::fit(&head, wide as usize), theme.of(Role::Label))]);
         if repetition.kinds().is_empty() {
             line::put(buf, row(4), &[("  None is over yet.", theme.of(Role::Dim))]);
@@ -135,20 +169,7 @@ impl Screen for RepetitionScreen {
         let first = (at + 1).saturating_sub(fit);
         for (i, kind) in repetition.kinds().iter().enumerate().skip(first).take(fit) {
             let place = row(4 + (i - first) as u16);
-            let (sign, role) = match kind.case.outcome {
-                Verdict::Ok => ("✔ ", Role::Ok),
-                Verdict::Degraded => ("▲ ", Role::Warn),
-                Verdict::Failed => ("✖ ", Role::Error),
-            };
-            let parts = format!("{} {}", kind.case.outcome.name(), kind.case.reason_name());
-            let rest = row_of(
-                kind.case.code.map(Code::name).filter(|_| narrow).unwrap_or(&parts),
-                kind.case.code.map_or("–", Code::name),
-                &group(kind.count),
-                &share(kind.count, repetition.tally().total()),
-            );
-            let rest = line::fit(&rest, usize::from(place.width).saturating_sub(2));
-            line::put(buf, place, &[(sign, theme.of(role)), (&rest, theme.of(Role::Text))]);
+            columns.draw(theme, kind, repetition.tally().total(), place, buf);
             if i == at {
                 buf.set_style(place, theme.of(Role::Selected));
             }

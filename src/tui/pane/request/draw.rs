@@ -124,6 +124,32 @@ pub(super) fn click(pane: &mut RequestPane, model: &mut Model, at: Position, are
     }
 }
 
+/// Draws a line above the body; `chosen` is the field that keys go to.
+fn draw_line(
+    model: &Model,
+    shown: HeadingLine,
+    chosen: Option<Field>,
+    place: Rect,
+    buf: &mut Buffer,
+) {
+    let theme = model.theme();
+    match shown {
+        HeadingLine::Field(shown) => draw_field(model, shown, chosen == Some(shown), place, buf),
+        HeadingLine::NoKey => {
+            let name = model.provider().and_then(|p| p.key_variable.as_deref());
+            let text = format!(" ▲ {} is not set", name.unwrap_or_default());
+            line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
+        }
+        HeadingLine::Unset => {
+            let unset = model.variables().iter().filter(|v| v.source.is_none());
+            let names: Vec<String> = unset.map(|v| format!("${}", v.name)).collect();
+            let text = format!(" ▲ not set: {}", names.join(" "));
+            let text = line::fit(&text, usize::from(place.width));
+            line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
+        }
+    }
+}
+
 pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
     let (model, theme, area) = (on.model, on.theme(), on.area);
     let request = model.request();
@@ -139,23 +165,7 @@ pub(super) fn draw(pane: &RequestPane, on: &Canvas<'_>, buf: &mut Buffer) {
         if place.y >= area_in.bottom() {
             return;
         }
-        match shown {
-            HeadingLine::Field(shown) => {
-                draw_field(model, shown, focused && shown == field, place, buf)
-            }
-            HeadingLine::NoKey => {
-                let name = model.provider().and_then(|p| p.key_variable.as_deref());
-                let text = format!(" ▲ {} is not set", name.unwrap_or_default());
-                line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
-            }
-            HeadingLine::Unset => {
-                let unset = model.variables().iter().filter(|v| v.source.is_none());
-                let names: Vec<String> = unset.map(|v| format!("${}", v.name)).collect();
-                let text = format!(" ▲ not set: {}", names.join(" "));
-                let text = line::fit(&text, usize::from(place.width));
-                line::put(buf, place, &[(&text, theme.of(Role::Warn))]);
-            }
-        }
+        draw_line(model, shown, focused.then_some(field), place, buf);
     }
     let rule = Rect { y: area_in.y + rows, height: 1, ..area_in };
     if rule.y >= area_in.bottom() {
