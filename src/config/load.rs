@@ -202,29 +202,7 @@ impl Config {
                 Err(why) => return Err(ConfigError::Read { file, why }),
             }
         }
-        let mut built = Self {
-            provider: String::new(),
-            providers: BTreeMap::new(),
-            limits: Limits {
-                connect_timeout: None,
-                idle_timeout: None,
-                total_timeout: None,
-                max_body: None,
-                max_backlog: 0,
-            },
-            notify: Notifications::default(),
-            autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
-            options: InspectOptions {
-                simulate: Some(Simulate(client_sim::views)),
-                ..InspectOptions::default()
-            },
-            environment,
-            notes: Vec::new(),
-            keymap: Preset::Default,
-            requests: PathBuf::new(),
-            keys: Vec::new(),
-            themes,
-        };
+        let mut built = Self::empty(environment, themes);
         let mut providers = Layers::default();
         for (i, (mut layer, name)) in layers.into_iter().enumerate() {
             let origin = if i == 0 { ProviderOrigin::BuiltIn } else { ProviderOrigin::User };
@@ -246,6 +224,33 @@ impl Config {
         built.providers = providers.build(&built.environment)?;
         built.provider(&built.provider).map_err(ConfigError::Selected)?;
         Ok(built)
+    }
+
+    /// What is there before any layer says something.
+    fn empty(environment: Environment, themes: Themes) -> Self {
+        Self {
+            provider: String::new(),
+            providers: BTreeMap::new(),
+            limits: Limits {
+                connect_timeout: None,
+                idle_timeout: None,
+                total_timeout: None,
+                max_body: None,
+                max_backlog: 0,
+            },
+            notify: Notifications::default(),
+            autosave: Autosave { enabled: true, keep_files: 0, keep_bytes: 0 },
+            options: InspectOptions {
+                simulate: Some(Simulate(client_sim::views)),
+                ..InspectOptions::default()
+            },
+            environment,
+            notes: Vec::new(),
+            keymap: Preset::Default,
+            requests: PathBuf::new(),
+            keys: Vec::new(),
+            themes,
+        }
     }
 
     /// Takes keys, and nothing but keys, from a `.env` in the working directory.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::variables::{VariableError, expand};
+use super::variables::{Expanded, VariableError, expand};
 use super::{Config, Environment};
 use crate::journal::redacted;
 
@@ -293,35 +293,12 @@ impl ProviderFile {
         origin: ProviderOrigin,
         environment: &Environment,
     ) -> Result<Provider, ProviderError> {
-        let mut problem = None;
-        let mut expanded = |value: Option<String>, what: &'static str| {
-            let Some(value) = value else { return Ok(None) };
-            let out = expand(&value, &|name| environment.get(name))
-                .map_err(|why| ProviderError::Variable { key: what, why })?;
-            if let Some(unset) = out.unset.first() {
-                problem.get_or_insert_with(|| format!("{unset} is not set; its {what} needs it"));
-            }
-            Ok(Some(out))
-        };
-        let aws_region = expanded(self.aws_region, "aws_region")?.map(|out| out.text);
-        let path = expanded(self.path, "path")?.map(|out| out.text);
-        let from_env = self.base_url_env.as_deref().and_then(|v| {
-            environment.get(v).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty())
-        });
-        let (base_url, base_url_from) = match (from_env, self.base_url) {
-            (Some(url), _) => (url, self.base_url_env.into_iter().collect()),
-            (None, Some(template)) => {
-                let region = aws_region.as_deref().unwrap_or_default();
-                let template = template.replace("{region}", region);
-                let out = expanded(Some(template), "base URL")?.unwrap_or_default();
-                (out.text, out.used)
-            }
-            (None, None) => {
-                let unset = self.base_url_env.ok_or(ProviderError::NoBaseUrl)?;
-                problem = Some(format!("{unset} is not set; its base URL needs it"));
-                (format!("${{{unset}}}"), Vec::new())
-            }
-        };
+        let mut values = ProviderValues { environment, problem: None };
+        let aws_region = values.expand(self.aws_region, "aws_region")?.map(|out| out.text);
+        let path = values.expand(self.path, "path")?.map(|out| out.text);
+        let (base_url, base_url_from) =
+            values.base_url(self.base_url_env, self.base_url, aws_region.as_deref())?;
+        let mut problem = values.problem;
         if problem.is_none() {
             problem = without_scheme(&base_url, base_url_from.first())?;
         }
@@ -350,6 +327,55 @@ impl ProviderFile {
             origin,
             problem,
         })
+    }
+}
+
+/// Expands the values of a provider, and notes the first one that lacks a variable.
+struct ProviderValues<'a> {
+    environment: &'a Environment,
+    /// Why the provider cannot be asked.
+    problem: Option<String>,
+}
+
+impl ProviderValues<'_> {
+    fn expand(
+        &mut self,
+        value: Option<String>,
+        what: &'static str,
+    ) -> Result<Option<Expanded>, ProviderError> {
+        let Some(value) = value else { return Ok(None) };
+        let out = expand(&value, &|name| self.environment.get(name))
+            .map_err(|why| ProviderError::Variable { key: what, why })?;
+        if let Some(unset) = out.unset.first() {
+            self.problem.get_or_insert_with(|| format!("{unset} is not set; its {what} needs it"));
+        }
+        Ok(Some(out))
+    }
+
+    /// The base URL, from its variable or its template, and the variables that it was taken from.
+    fn base_url(
+        &mut self,
+        variable: Option<String>,
+        template: Option<String>,
+        region: Option<&str>,
+    ) -> Result<(String, Vec<String>), ProviderError> {
+        let from_env = variable.as_deref().and_then(|v| {
+            let url = self.environment.get(v).map(|url| url.trim().to_owned());
+            url.filter(|url| !url.is_empty())
+        });
+        match (from_env, template) {
+            (Some(url), _) => Ok((url, variable.into_iter().collect())),
+            (None, Some(template)) => {
+                let template = template.replace("{region}", region.unwrap_or_default());
+                let out = self.expand(Some(template), "base URL")?.unwrap_or_default();
+                Ok((out.text, out.used))
+            }
+            (None, None) => {
+                let unset = variable.ok_or(ProviderError::NoBaseUrl)?;
+                self.problem = Some(format!("{unset} is not set; its base URL needs it"));
+                Ok((format!("${{{unset}}}"), Vec::new()))
+            }
+        }
     }
 }
 

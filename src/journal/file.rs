@@ -252,29 +252,7 @@ impl<'a> FileLine<'a> {
     fn of(entry: &'a Entry) -> Self {
         let (x, at) = (entry.exchange, entry.at.map(seconds));
         match &entry.kind {
-            EntryKind::Request(r) => {
-                let (text, pieces) = written(&r.body);
-                let mut masked_in = Vec::new();
-                stars("url", &r.url, &mut masked_in);
-                masked_headers(&r.headers, &mut masked_in);
-                FileLine::Request {
-                    x,
-                    at,
-                    text,
-                    pieces,
-                    masked: r.masked.clone(),
-                    masked_in,
-                    raw: as_pieces(&r.raw),
-                    method: r.method.clone(),
-                    url: r.url.clone(),
-                    headers: r.headers.clone(),
-                    provider: r.provider.clone(),
-                    dialect: r.dialect.clone(),
-                    model: r.model.clone(),
-                    warnings: r.warnings.clone(),
-                    side: r.side,
-                }
-            }
+            EntryKind::Request(r) => FileLine::request(x, at, r),
             EntryKind::Bare { status, content_type, dialect, named_sse } => FileLine::Bare {
                 x,
                 at,
@@ -320,43 +298,75 @@ impl<'a> FileLine<'a> {
         }
     }
 
+    fn request(x: ExchangeId, at: Option<f64>, r: &'a Request) -> Self {
+        let (text, pieces) = written(&r.body);
+        let mut masked_in = Vec::new();
+        stars("url", &r.url, &mut masked_in);
+        masked_headers(&r.headers, &mut masked_in);
+        FileLine::Request {
+            x,
+            at,
+            text,
+            pieces,
+            masked: r.masked.clone(),
+            masked_in,
+            raw: as_pieces(&r.raw),
+            method: r.method.clone(),
+            url: r.url.clone(),
+            headers: r.headers.clone(),
+            provider: r.provider.clone(),
+            dialect: r.dialect.clone(),
+            model: r.model.clone(),
+            warnings: r.warnings.clone(),
+            side: r.side,
+        }
+    }
+
+    /// Returns the entry of a line of the type `request`.
+    fn request_entry(self, store: &mut Store) -> Result<Option<Entry>, LineError> {
+        let FileLine::Request {
+            x: exchange,
+            at,
+            text,
+            pieces,
+            masked,
+            masked_in: _,
+            raw,
+            method,
+            url,
+            headers,
+            provider,
+            dialect,
+            model,
+            warnings,
+            side,
+        } = self
+        else {
+            return Ok(None);
+        };
+        let body = store.read(text, pieces)?;
+        let raw = join(&raw)?.into();
+        let request = Request {
+            method,
+            url,
+            headers,
+            raw,
+            body,
+            provider,
+            dialect,
+            model,
+            masked,
+            warnings,
+            side,
+        };
+        let kind = EntryKind::Request(Box::new(request));
+        Ok(Some(Entry { exchange, at: at.map(micros), kind }))
+    }
+
     /// Returns the entry; `None` for one of a type that this version does not know.
     fn entry(self, store: &mut Store) -> Result<Option<Entry>, LineError> {
         let (exchange, at, kind) = match self {
-            FileLine::Request {
-                x,
-                at,
-                text,
-                pieces,
-                masked,
-                raw,
-                method,
-                url,
-                headers,
-                provider,
-                dialect,
-                model,
-                warnings,
-                side,
-                ..
-            } => {
-                let body = store.read(text, pieces)?;
-                let raw = join(&raw)?.into();
-                let request = Request {
-                    method,
-                    url,
-                    headers,
-                    raw,
-                    body,
-                    provider,
-                    dialect,
-                    model,
-                    masked,
-                    warnings,
-                    side,
-                };
-                (x, at, EntryKind::Request(Box::new(request)))
-            }
+            line @ FileLine::Request { .. } => return line.request_entry(store),
             FileLine::Bare { x, at, dialect, named_sse, status, content_type } => {
                 (x, at, EntryKind::Bare { status, content_type, dialect, named_sse })
             }

@@ -10,7 +10,7 @@ use super::summary::{FindingsDetail, at, digits, finding, summary};
 use crate::frame::FrameKind;
 use crate::frame::eventstream::EventStreamMessage;
 use crate::frame::sse::SseBlock;
-use crate::inspect::{Finding, Inspection, Phase};
+use crate::inspect::{Delta, Finding, Inspection, Phase};
 use crate::journal::{Entry, EntryKind};
 use crate::query::Filter;
 use crate::text::write_json;
@@ -99,7 +99,7 @@ impl Ndjson {
 
     /// The frames that are new, each with its deltas and findings.
     fn frames(&mut self, x: u32, inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
-        while let Some(frame) = inspection.frames().get(self.frames) {
+        while self.frames < inspection.frames().len() {
             let index = self.frames;
             self.frames += 1;
             let own = |f: &Finding| f.frame == Some(index as u32) && f.phase() != Phase::End;
@@ -110,56 +110,60 @@ impl Ndjson {
             let time = at(inspection
                 .frame_at(index)
                 .or_else(|| inspection.reads().last().and_then(|r| r.at)));
-            let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
-                "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
-                "data": frame.data(inspection.body()), "id": null, "retry": null});
-            let binary = match (frame.kind, frame.data_span()) {
-                (FrameKind::Message, Some(span)) => inspection.body().get(span),
-                (FrameKind::Ws, None) => Some(frame.bytes(inspection.body())),
-                _ => None,
-            };
-            if let Some(bytes) = binary.filter(|bytes| std::str::from_utf8(bytes).is_err()) {
-                let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-                if let Some(members) = line.as_object_mut() {
-                    members.shift_remove("data");
-                    members.insert("data_base64".into(), text.into());
-                }
-            }
-            if let Some(message) = inspection.ws_frame(index) {
-                line["direction"] = message.sender.direction().into();
-                line["opcode"] = message.opcode.name().into();
-            }
-            if frame.kind == FrameKind::Message {
-                let headers = EventStreamMessage::of(frame.bytes(inspection.body())).headers();
-                let headers: serde_json::Map<_, _> =
-                    headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
-                line["headers"] = headers.into();
-            }
-            if frame.kind == FrameKind::Event {
-                let block = SseBlock::of(&frame, inspection.body());
-                line["event"] = block.event().into();
-                line["id"] = inspection.sse().map_or("", |s| s.id(&frame)).into();
-                line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();
-            }
-            if let Some(query) = self.only.as_ref().and_then(|only| only.query()) {
-                line["matches"] = query.select(inspection, index).into();
-            }
+            let line = self.frame(x, time, index, inspection);
             self.line(out, &line)?;
             for delta in inspection.answer().deltas_of(index as u32) {
-                let mut line = json!({"type": "delta", "x": x, "at": time, "frame": index,
-                    "choice": delta.choice, "channel": delta.channel.name(),
-                    "path": delta.path.to_string(), "text": inspection.answer().text_of(&delta)});
-                if let Some(tool) = inspection.answer().tool_of(&delta) {
-                    line["tool"] = json!({"index": tool.index, "id": tool.id, "name": tool.name});
-                }
-                if delta.duplicate {
-                    line["duplicate"] = true.into();
-                }
-                self.line(out, &line)?;
+                self.line(out, &delta_line(x, time, index, &delta, inspection))?;
             }
             self.findings(x, inspection, out, own)?;
         }
         Ok(())
+    }
+
+    /// The line of a frame.
+    fn frame(
+        &self,
+        x: u32,
+        time: Option<f64>,
+        index: usize,
+        inspection: &Inspection,
+    ) -> serde_json::Value {
+        let Some(frame) = inspection.frames().get(index) else { return serde_json::Value::Null };
+        let mut line = json!({"type": "frame", "x": x, "at": time, "index": index,
+            "offset": frame.offset, "len": frame.len, "kind": frame.kind.name(), "event": null,
+            "data": frame.data(inspection.body()), "id": null, "retry": null});
+        let binary = match (frame.kind, frame.data_span()) {
+            (FrameKind::Message, Some(span)) => inspection.body().get(span),
+            (FrameKind::Ws, None) => Some(frame.bytes(inspection.body())),
+            _ => None,
+        };
+        if let Some(bytes) = binary.filter(|bytes| std::str::from_utf8(bytes).is_err()) {
+            let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+            if let Some(members) = line.as_object_mut() {
+                members.shift_remove("data");
+                members.insert("data_base64".into(), text.into());
+            }
+        }
+        if let Some(message) = inspection.ws_frame(index) {
+            line["direction"] = message.sender.direction().into();
+            line["opcode"] = message.opcode.name().into();
+        }
+        if frame.kind == FrameKind::Message {
+            let headers = EventStreamMessage::of(frame.bytes(inspection.body())).headers();
+            let headers: serde_json::Map<_, _> =
+                headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
+            line["headers"] = headers.into();
+        }
+        if frame.kind == FrameKind::Event {
+            let block = SseBlock::of(&frame, inspection.body());
+            line["event"] = block.event().into();
+            line["id"] = inspection.sse().map_or("", |s| s.id(&frame)).into();
+            line["retry"] = digits(block.retry().as_deref()).unwrap_or_default();
+        }
+        if let Some(query) = self.only.as_ref().and_then(|only| only.query()) {
+            line["matches"] = query.select(inspection, index).into();
+        }
+        line
     }
 
     /// The findings that are new, as long as they are `wanted`: they come in order.
@@ -182,4 +186,24 @@ impl Ndjson {
         out.write_all(b"\n")?;
         out.flush()
     }
+}
+
+/// The line of a delta.
+fn delta_line(
+    x: u32,
+    time: Option<f64>,
+    frame: usize,
+    delta: &Delta,
+    inspection: &Inspection,
+) -> serde_json::Value {
+    let mut line = json!({"type": "delta", "x": x, "at": time, "frame": frame,
+        "choice": delta.choice, "channel": delta.channel.name(),
+        "path": delta.path.to_string(), "text": inspection.answer().text_of(delta)});
+    if let Some(tool) = inspection.answer().tool_of(delta) {
+        line["tool"] = json!({"index": tool.index, "id": tool.id, "name": tool.name});
+    }
+    if delta.duplicate {
+        line["duplicate"] = true.into();
+    }
+    line
 }

@@ -215,8 +215,19 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     let mut row = |name: &str, value: String| {
         writeln!(out, "{} {value}", palette.bold(&format!("{name:<8}")))
     };
-    let answer = i.answer();
     row("\nend", ending(i))?;
+    if let Some(times) = times(i) {
+        row("timing", times)?;
+    }
+    row("counts", counts(i))?;
+    if let Some(usage) = usage(i) {
+        row("usage", usage)?;
+    }
+    Ok(())
+}
+
+/// When what came, and the gaps between reads.
+fn times(i: &Inspection) -> Option<String> {
     let t = &i.timing;
     let moments = [
         ("connect", t.connected),
@@ -231,13 +242,17 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
         .into_iter()
         .filter_map(|(name, at)| t.since_request(at).map(|s| format!("{name} {s:.3}")))
         .collect();
-    if !times.is_empty() {
-        let gaps = t.gap_summary().map_or(String::new(), |g| {
-            let ms = |us: u64| us as f64 / 1e3;
-            format!(" · gaps p50 {:.1} p99 {:.1} max {:.1} ms", ms(g.p50), ms(g.p99), ms(g.max))
-        });
-        row("timing", format!("{} s{gaps}", times.join(" · ")))?;
+    if times.is_empty() {
+        return None;
     }
+    let gaps = t.gap_summary().map_or(String::new(), |g| {
+        let ms = |us: u64| us as f64 / 1e3;
+        format!(" · gaps p50 {:.1} p99 {:.1} max {:.1} ms", ms(g.p50), ms(g.p99), ms(g.max))
+    });
+    Some(format!("{} s{gaps}", times.join(" · ")))
+}
+
+fn counts(i: &Inspection) -> String {
     let mut counts = vec![text::count(i.wire_len(), "byte")];
     if let Some(coding) = i.coding() {
         counts.push(format!(
@@ -253,8 +268,12 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     counts.extend(
         i.sse().map(|s| s.comments.total()).filter(|n| *n > 0).map(|n| text::count(n, "comment")),
     );
-    row("counts", counts.join(" · "))?;
-    let u = answer.usage;
+    counts.join(" · ")
+}
+
+/// The tokens that were counted.
+fn usage(i: &Inspection) -> Option<String> {
+    let u = i.answer().usage;
     let mut usage: Vec<_> = [
         ("input", u.input),
         ("output", u.output),
@@ -265,12 +284,12 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     .into_iter()
     .filter_map(|(name, n)| n.map(|n| format!("{name} {}", group(n))))
     .collect();
-    if !usage.is_empty() {
-        usage.extend(i.packing().map(|p| format!("{:.1} tokens per delta", p.per_delta())));
-        usage.extend(i.usage_is_alone().then(|| "in a chunk without choices".to_owned()));
-        row("usage", usage.join(" · "))?;
+    if usage.is_empty() {
+        return None;
     }
-    Ok(())
+    usage.extend(i.packing().map(|p| format!("{:.1} tokens per delta", p.per_delta())));
+    usage.extend(i.usage_is_alone().then(|| "in a chunk without choices".to_owned()));
+    Some(usage.join(" · "))
 }
 
 fn ending(i: &Inspection) -> String {

@@ -100,21 +100,7 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
         match (c, quote) {
             ('$', None) if chars.peek() == Some(&'\'') => {
                 chars.next();
-                // Escapes may write the bytes of one character.
-                let mut text = Vec::new();
-                while let Some(c) = chars.next() {
-                    match c {
-                        '\'' => break,
-                        '\\' => escape(&mut chars, &mut text),
-                        c => {
-                            let c = if c == OPEN { text_of(chars.next()) } else { c };
-                            text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                        }
-                    }
-                }
-                let mut plain = String::new();
-                String::from_utf8_lossy(&text).chars().for_each(|c| put_text(&mut plain, c));
-                out.push_str(&super::curl::quoted(&plain));
+                out.push_str(&super::curl::quoted(&unescaped(&mut chars)));
             }
             ('$', None | Some('"')) => match name(&mut chars) {
                 Name::Variable(name) => put(&mut out, &name, variable, |out, c| {
@@ -152,6 +138,25 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
         }
     }
     out
+}
+
+/// The text of `$'…'`, behind its first quote, up to and with the last.
+fn unescaped(chars: &mut Peekable<Chars<'_>>) -> String {
+    // Escapes may write the bytes of one character.
+    let mut text = Vec::new();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => break,
+            '\\' => escape(chars, &mut text),
+            c => {
+                let c = if c == OPEN { text_of(chars.next()) } else { c };
+                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+    let mut plain = String::new();
+    String::from_utf8_lossy(&text).chars().for_each(|c| put_text(&mut plain, c));
+    plain
 }
 
 /// What stands after a `$`.

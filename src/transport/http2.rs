@@ -9,7 +9,7 @@ use super::failure::{Stop, before_head, in_body};
 use super::http1::login;
 use super::link::Link;
 use super::request::Outgoing;
-use crate::journal::{EndCause, Entry, Head, Headers};
+use crate::journal::{EndCause, Entry, Head, Headers, Micros};
 
 /// Sends a request and takes in what arrives, until the response is over.
 pub(super) async fn run<T: Fn(Entry)>(link: Link, receiver: &mut Receiver<'_, '_, T>) -> Stop {
@@ -57,21 +57,31 @@ pub(super) async fn run<T: Fn(Entry)>(link: Link, receiver: &mut Receiver<'_, '_
             Some(Err(e)) => return in_body(&e),
             Some(Ok(frame)) => frame,
         };
-        match frame.into_data() {
-            // HTTP/2 ends some bodies with an empty frame.
-            Ok(data) if data.is_empty() => {}
-            Ok(data) => {
-                if let Err(stop) = receiver.data(at, data) {
-                    return stop;
-                }
-            }
-            Err(frame) => {
-                if let Ok(trailers) = frame.into_trailers() {
-                    receiver.trailers(at, headers(&trailers));
-                }
+        if let Err(stop) = take(receiver, at, frame) {
+            return stop;
+        }
+    }
+}
+
+/// Takes in a piece of the body, or its trailers.
+fn take<T: Fn(Entry)>(
+    receiver: &mut Receiver<'_, '_, T>,
+    at: Micros,
+    frame: hyper::body::Frame<bytes::Bytes>,
+) -> Result<(), Stop> {
+    match frame.into_data() {
+        // HTTP/2 ends some bodies with an empty frame.
+        Ok(data) if data.is_empty() => {}
+        Ok(data) => {
+            receiver.data(at, data)?;
+        }
+        Err(frame) => {
+            if let Ok(trailers) = frame.into_trailers() {
+                receiver.trailers(at, headers(&trailers));
             }
         }
     }
+    Ok(())
 }
 
 fn request(outgoing: &Outgoing) -> Result<http::Request<Full<bytes::Bytes>>, http::Error> {

@@ -22,7 +22,6 @@ pub(super) fn blame(
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
 ) -> Option<Blame> {
-    use Certainty::{Certain, Guess, Likely};
     let worst = differences.first().filter(|d| d.severity > Severity::Info);
     let (direct, other) = if a.is_gateway { (b, a) } else { (a, b) };
     let Some(worst) = worst else {
@@ -40,8 +39,18 @@ pub(super) fn blame(
     if one_call && !(direct.failed() && worst.code == Code::EndsDiffer && other.failed()) {
         let why =
             format!("{}; this call was recorded on both sides of it", worst.code.rule().brief);
-        return Some(Blame::new(Party::Gateway, Certain, why));
+        return Some(Blame::new(Party::Gateway, Certainty::Certain, why));
     }
+    by_code(worst, direct, other)
+}
+
+/// By the gravest difference, where it alone decides.
+fn by_code(
+    worst: &Difference,
+    direct: &ComparedSide<'_>,
+    other: &ComparedSide<'_>,
+) -> Option<Blame> {
+    use Certainty::{Guess, Likely};
     Some(match worst.code {
         code if REQUESTS.contains(&code) => {
             Blame::new(Party::Client, Likely, "the two requests are not the same")

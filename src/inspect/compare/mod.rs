@@ -266,6 +266,28 @@ pub fn compare_sides(a: &Inspection, b: &Inspection) -> Comparison {
     compared(a, b, Expect::Same, true)
 }
 
+/// What is looked at, by what is expected and what is known of both.
+fn checks(
+    expect: Expect,
+    direct: &ComparedSide<'_>,
+    other: &ComparedSide<'_>,
+    same_bytes: bool,
+) -> Vec<Check> {
+    match expect {
+        // Who was never heard of lost nothing and made nothing up.
+        _ if direct.is_unheard() || other.is_unanswered() => {
+            // A limit in between shows even there.
+            let limits: &[Check] = if expect == Expect::Same { &[cut::timeout] } else { &[] };
+            [limits, same::ENDS].concat()
+        }
+        Expect::Same if cut::is_unreadable(direct, other) => cut::UNREADABLE.to_vec(),
+        // What only one of them knows about the same bytes is no difference.
+        _ if same_bytes && (direct.is_bare() || other.is_bare()) => Vec::new(),
+        Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
+        Expect::Different => kinds::CHECKS.to_vec(),
+    }
+}
+
 fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> Comparison {
     let options = std::sync::Arc::clone(&a.findings.options);
     let (mut left, mut right) = (ComparedSide::of("A", a), ComparedSide::of("B", b));
@@ -280,20 +302,7 @@ fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> C
         differences: Vec::new(),
         cut: false,
     };
-    let checks = match expect {
-        // Who was never heard of lost nothing and made nothing up.
-        _ if direct.is_unheard() || other.is_unanswered() => {
-            // A limit in between shows even there.
-            let limits: &[Check] = if expect == Expect::Same { &[cut::timeout] } else { &[] };
-            [limits, same::ENDS].concat()
-        }
-        Expect::Same if cut::is_unreadable(direct, other) => cut::UNREADABLE.to_vec(),
-        // What only one of them knows about the same bytes is no difference.
-        _ if a.body() == b.body() && (direct.is_bare() || other.is_bare()) => Vec::new(),
-        Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
-        Expect::Different => kinds::CHECKS.to_vec(),
-    };
-    for check in checks {
+    for check in checks(expect, direct, other, a.body() == b.body()) {
         check(direct, other, &mut found);
     }
     let mut differences = found.differences;

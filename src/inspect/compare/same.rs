@@ -188,35 +188,51 @@ fn text(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences
         if missing_choice(a, b, channel, name, found) {
             continue;
         }
-        let at = first_difference(&left, &right);
-        let (x, y) = (excerpt(&left, at), excerpt(&right, at));
-        let (n, m) = (left.chars().count() as u64, right.chars().count() as u64);
-        let how = if right.is_empty() {
-            format!("{b} has none of the {name} ({})", count(n, "character"))
-        } else if left.starts_with(&right) {
-            format!("the {name} of {b} ends early, after {} of {n}", count(m, "character"))
-        } else if right.starts_with(&left) {
-            format!("the {name} of {b} has {} more at its end", count(m - n, "character"))
-        } else {
-            let chars = left[..at].chars().count() as u64;
-            let damage = damaged(&left, &right).map_or(String::new(), |how| format!(", {how}"));
-            format!("the {name} differs from character {chars} on{damage}")
-        };
-        let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
-        let block = a.stumbling_block(b).filter(|_| left.starts_with(&right));
-        let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
-        // What B alone could not read of itself comes before what is missing for that.
-        let unread = b.unread(a).filter(|_| right.len() < left.len());
-        let by_form = unread.is_some() || damaged(&left, &right).is_some();
-        let how = match unread {
-            Some(fault) => format!("{b} has a fault that {a} does not have: {fault}; so {how}"),
-            None => how,
-        };
-        let message = format!("{how}: {} {x}, {} {y}{why}", a.name, b.name);
-        found.add(Code::GwContentChanged, both(x, y).at(frames.0, frames.1), message);
-        if by_form {
-            found.by_form();
-        }
+        differs(a, b, (channel, name), (&left, &right), found);
+    }
+}
+
+/// A channel has two texts: where they part, and why as far as that is known.
+fn differs(
+    a: &ComparedSide<'_>,
+    b: &ComparedSide<'_>,
+    (channel, name): (Channel, &str),
+    (left, right): (&str, &str),
+    found: &mut FoundDifferences,
+) {
+    let at = first_difference(left, right);
+    let (x, y) = (excerpt(left, at), excerpt(right, at));
+    let how = how_differs(b, name, (left, right), at);
+    let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
+    let block = a.stumbling_block(b).filter(|_| left.starts_with(right));
+    let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
+    // What B alone could not read of itself comes before what is missing for that.
+    let unread = b.unread(a).filter(|_| right.len() < left.len());
+    let by_form = unread.is_some() || damaged(left, right).is_some();
+    let how = match unread {
+        Some(fault) => format!("{b} has a fault that {a} does not have: {fault}; so {how}"),
+        None => how,
+    };
+    let message = format!("{how}: {} {x}, {} {y}{why}", a.name, b.name);
+    found.add(Code::GwContentChanged, both(x, y).at(frames.0, frames.1), message);
+    if by_form {
+        found.by_form();
+    }
+}
+
+/// How the text of B differs from that of A, of which it is another from byte `at` on.
+fn how_differs(b: &ComparedSide<'_>, name: &str, (left, right): (&str, &str), at: usize) -> String {
+    let (n, m) = (left.chars().count() as u64, right.chars().count() as u64);
+    if right.is_empty() {
+        format!("{b} has none of the {name} ({})", count(n, "character"))
+    } else if left.starts_with(right) {
+        format!("the {name} of {b} ends early, after {} of {n}", count(m, "character"))
+    } else if right.starts_with(left) {
+        format!("the {name} of {b} has {} more at its end", count(m - n, "character"))
+    } else {
+        let chars = left[..at].chars().count() as u64;
+        let damage = damaged(left, right).map_or(String::new(), |how| format!(", {how}"));
+        format!("the {name} differs from character {chars} on{damage}")
     }
 }
 
