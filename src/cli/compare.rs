@@ -167,6 +167,28 @@ fn translated(
     draft.body = done.body.into_bytes();
 }
 
+/// The request of side `name`.
+fn side_of(
+    global: &Global,
+    call: &RequestArgs,
+    name: char,
+    prompt: Option<&str>,
+    config: &mut Config,
+) -> Result<RoundRequest, Failure> {
+    let (mut draft, transport) = request::draft(global, call, prompt, config)?;
+    if call.curl.is_some() && call.provider.is_some() {
+        // The command gives the body; where it goes, and with which key, its provider says.
+        draft.url = None;
+        let own = |name: &str| {
+            call.headers.iter().any(|h| {
+                h.split_once(':').is_some_and(|(k, _)| k.trim().eq_ignore_ascii_case(name))
+            })
+        };
+        draft.headers.retain(|(name, _)| own(name) || !is_secret_name(name));
+    }
+    Ok(RoundRequest { draft, transport, side: Some(name) })
+}
+
 /// Sends both requests, once or many times, and compares the answers.
 fn live(
     global: &Global,
@@ -177,18 +199,7 @@ fn live(
 ) -> Result<Exit, Failure> {
     let mut sides = Vec::new();
     for (call, side) in calls.iter().zip(['a', 'b']) {
-        let (mut draft, transport) = request::draft(global, call, args.prompt.as_deref(), config)?;
-        if call.curl.is_some() && call.provider.is_some() {
-            // The command gives the body; where it goes, and with which key, its provider says.
-            draft.url = None;
-            let own = |name: &str| {
-                call.headers.iter().any(|h| {
-                    h.split_once(':').is_some_and(|(k, _)| k.trim().eq_ignore_ascii_case(name))
-                })
-            };
-            draft.headers.retain(|(name, _)| own(name) || !is_secret_name(name));
-        }
-        sides.push(RoundRequest { draft, transport, side: Some(side) });
+        sides.push(side_of(global, call, side, args.prompt.as_deref(), config)?);
     }
     if args.request.body.is_some() || args.request.curl.is_some() {
         let from = speaks(&sides[0].draft, config);

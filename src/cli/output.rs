@@ -71,6 +71,37 @@ fn one<'a>(
     Ok(rows.iter().find(|row| Some(row.dialect) == dialect).copied().unwrap_or(first))
 }
 
+/// The line of an exchange in JSON, with what these clients make of it.
+fn summary(
+    x: ExchangeId,
+    inspection: &Inspection,
+    clients: Option<&[&'static Client]>,
+) -> serde_json::Value {
+    let mut summary = report::summary(x, inspection, FindingsDetail::Listed);
+    match clients.map(|rows| one(rows, inspection)) {
+        Some(Ok(client)) => summary["lens"] = report::lens(client, inspection),
+        Some(Err(all)) => {
+            summary["lenses"] = all.iter().map(|c| report::lens(c, inspection)).collect();
+        }
+        None => {}
+    }
+    summary
+}
+
+/// Writes what these clients make of an exchange.
+fn lenses(
+    inspection: &Inspection,
+    clients: Option<&[&'static Client]>,
+    palette: Palette,
+    page: &mut Page,
+) -> io::Result<()> {
+    match clients.map(|rows| one(rows, inspection)) {
+        Some(Ok(client)) => report::lens_text(client, inspection, palette, page),
+        Some(Err(all)) => report::lens_table(all, inspection, palette, page),
+        None => Ok(()),
+    }
+}
+
 impl Printer {
     pub(super) fn new(
         global: &Global,
@@ -167,16 +198,7 @@ impl Printer {
                 }
             }
             Format::Json if over => {
-                let mut summary =
-                    report::summary(entry.exchange, inspection, FindingsDetail::Listed);
-                match self.clients.as_deref().map(|rows| one(rows, inspection)) {
-                    Some(Ok(client)) => summary["lens"] = report::lens(client, inspection),
-                    Some(Err(all)) => {
-                        summary["lenses"] =
-                            all.iter().map(|c| report::lens(c, inspection)).collect();
-                    }
-                    None => {}
-                }
+                let summary = summary(entry.exchange, inspection, self.clients.as_deref());
                 write_json(&mut self.out, &summary)?;
                 self.out.write_all(b"\n")?;
             }
@@ -190,13 +212,7 @@ impl Printer {
                     Some(filter) => report::frames(inspection, filter, self.palette, &mut page)?,
                     None => report::text(inspection, !self.warned, self.palette, &mut page)?,
                 }
-                match self.clients.as_deref().map(|rows| one(rows, inspection)) {
-                    Some(Ok(client)) => {
-                        report::lens_text(client, inspection, self.palette, &mut page)?
-                    }
-                    Some(Err(all)) => report::lens_table(all, inspection, self.palette, &mut page)?,
-                    None => {}
-                }
+                lenses(inspection, self.clients.as_deref(), self.palette, &mut page)?;
                 self.out.write_all(page.as_bytes())?;
             }
             Format::Json | Format::Text => {}

@@ -68,24 +68,7 @@ fn take_body(
     transport: &mut Transport,
 ) -> Result<bool, Failure> {
     if let Some(file) = &args.request {
-        let read = request_file::read(file, args.environment.as_deref());
-        let stored = read.map_err(|e| Failure::Usage(e.to_string()))?;
-        let verbatim = !stored.body.is_empty();
-        let given = std::mem::take(draft);
-        let or = |given: String, stored: String| if given.is_empty() { stored } else { given };
-        // What the command line says wins; a provider or an address takes the place of either.
-        let elsewhere = !given.provider.is_empty() || given.url.is_some();
-        // The model of the file stands in its body already.
-        let model = if verbatim { given.model } else { or(given.model, stored.model) };
-        *draft = Draft {
-            model,
-            provider: if elsewhere { given.provider } else { stored.provider },
-            url: if elsewhere { given.url } else { stored.url },
-            dialect: given.dialect.or(stored.dialect.filter(|_| !elsewhere)),
-            method: or(given.method, stored.method),
-            ..stored
-        };
-        return Ok(verbatim);
+        return take_stored(file, args.environment.as_deref(), draft);
     }
     Ok(match (&args.body, &args.curl) {
         (Some(file), _) => {
@@ -97,31 +80,65 @@ fn take_body(
             true
         }
         (None, Some(command)) => {
-            let command = match command.strip_prefix('@') {
-                Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
-                None => command.clone(),
-            };
-            let variable = |name: &str| config.environment.key(name);
-            let curl = curl::parse(&command, &variable).map_err(|why| format!("--curl: {why}"))?;
-            draft.variables.clone_from(&curl.draft.variables);
-            for option in &curl.ignored {
-                global.notify(&format!("--curl: {option} is not taken over"));
-            }
-            transport.insecure |= curl.insecure;
-            transport.location |= curl.location;
-            transport.proxy = transport.proxy.take().or(curl.proxy);
-            let taken = curl.draft;
-            // The very same call to another address is allowed.
-            draft.url = draft.url.take().or(taken.url);
-            draft.headers = taken.headers;
-            draft.body = taken.body;
-            if draft.method.is_empty() {
-                draft.method = taken.method;
-            }
+            take_curl(global, command, config, draft, transport)?;
             true
         }
         (None, None) => false,
     })
+}
+
+/// Takes the request of a file; returns whether it has a body.
+fn take_stored(file: &Path, environment: Option<&str>, draft: &mut Draft) -> Result<bool, Failure> {
+    let read = request_file::read(file, environment);
+    let stored = read.map_err(|e| Failure::Usage(e.to_string()))?;
+    let verbatim = !stored.body.is_empty();
+    let given = std::mem::take(draft);
+    let or = |given: String, stored: String| if given.is_empty() { stored } else { given };
+    // What the command line says wins; a provider or an address takes the place of either.
+    let elsewhere = !given.provider.is_empty() || given.url.is_some();
+    // The model of the file stands in its body already.
+    let model = if verbatim { given.model } else { or(given.model, stored.model) };
+    *draft = Draft {
+        model,
+        provider: if elsewhere { given.provider } else { stored.provider },
+        url: if elsewhere { given.url } else { stored.url },
+        dialect: given.dialect.or(stored.dialect.filter(|_| !elsewhere)),
+        method: or(given.method, stored.method),
+        ..stored
+    };
+    Ok(verbatim)
+}
+
+/// Takes the request of a curl command, or of a file with one (`@FILE`).
+fn take_curl(
+    global: &args::Global,
+    command: &str,
+    config: &Config,
+    draft: &mut Draft,
+    transport: &mut Transport,
+) -> Result<(), Failure> {
+    let command = match command.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?,
+        None => command.to_owned(),
+    };
+    let variable = |name: &str| config.environment.key(name);
+    let curl = curl::parse(&command, &variable).map_err(|why| format!("--curl: {why}"))?;
+    draft.variables.clone_from(&curl.draft.variables);
+    for option in &curl.ignored {
+        global.notify(&format!("--curl: {option} is not taken over"));
+    }
+    transport.insecure |= curl.insecure;
+    transport.location |= curl.location;
+    transport.proxy = transport.proxy.take().or(curl.proxy);
+    let taken = curl.draft;
+    // The very same call to another address is allowed.
+    draft.url = draft.url.take().or(taken.url);
+    draft.headers = taken.headers;
+    draft.body = taken.body;
+    if draft.method.is_empty() {
+        draft.method = taken.method;
+    }
+    Ok(())
 }
 
 /// Adds the headers of `-H`, each in place of those of its name.

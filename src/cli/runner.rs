@@ -34,6 +34,19 @@ impl RunEnd {
         *untold = Some(text);
     }
 
+    /// Waits until an exchange is saved: whether all of it could be is known before its end is reported.
+    fn saved(
+        &mut self,
+        recorder: &Recorder,
+        troubles: &mut mpsc::UnboundedReceiver<String>,
+        untold: &mut Option<String>,
+    ) {
+        recorder.written();
+        while let Ok(text) = troubles.try_recv() {
+            self.lost(untold, text);
+        }
+    }
+
     /// The exit status, where nothing else happened than what was found.
     pub(super) fn exit(self, found: Exit) -> Exit {
         match self {
@@ -217,6 +230,27 @@ fn last_words(
     }
 }
 
+/// Prints an entry, and before it why the session's file could not be written, where no exchange has told
+/// that yet.
+fn print(
+    entry: &Entry,
+    untold: &mut Option<String>,
+    printer: &mut Printer,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    if let Some(text) = untold.take_if(|_| !matches!(entry.kind, EntryKind::Request(_))) {
+        let what = EntryKind::note(Code::SaveFailed, text);
+        printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind: what })?;
+    }
+    if let EntryKind::End { .. } = entry.kind {
+        progress.report();
+    }
+    if !printer.take(entry)? {
+        progress.stream(printer.running(entry.exchange));
+    }
+    Ok(())
+}
+
 /// The engine, the recorder and the signals of one command.
 pub(super) struct Runner {
     clock: Clock,
@@ -329,25 +363,10 @@ impl Runner {
                     Some(News::Trouble { .. } | News::Notice { .. } | News::Tapped(_)) => continue,
                     None => return Ok(()),
                 };
-                let is_end = matches!(entry.kind, EntryKind::End { .. });
-                if let Some(recorder) = recorder.as_ref().filter(|_| is_end) {
-                    // Whether all of it could be saved is known before its end is reported.
-                    recorder.written();
-                    while let Ok(text) = troubles.try_recv() {
-                        ended.lost(&mut untold, text);
-                    }
+                if let (Some(recorder), EntryKind::End { .. }) = (&*recorder, &entry.kind) {
+                    ended.saved(recorder, troubles, &mut untold);
                 }
-                if let Some(text) = untold.take_if(|_| !matches!(entry.kind, EntryKind::Request(_)))
-                {
-                    let what = EntryKind::note(Code::SaveFailed, text);
-                    printer.take(&Entry { exchange: entry.exchange, at: entry.at, kind: what })?;
-                }
-                if is_end {
-                    progress.report();
-                }
-                if !printer.take(&entry)? {
-                    progress.stream(printer.running(entry.exchange));
-                }
+                print(&entry, &mut untold, printer, progress)?;
             }
         });
         progress.clear();

@@ -90,9 +90,7 @@ pub(super) fn run_with(
     let config = Arc::new(config);
     let (outlet, heard) = Outlet::open(global, &config)?;
     let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
-    // The recorder takes a recording once it has been read.
-    let whole = session.as_ref().filter(|_| preload.is_none());
-    let opened = whole.map(|s| Arc::clone(&s.entries)).unwrap_or_default();
+    let opened = whole(session.as_ref(), preload.as_ref());
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
     outlet.recorder.begin(opened);
@@ -132,6 +130,12 @@ pub(super) fn run_with(
     }
     runner.close();
     exit(shown?, failed)
+}
+
+/// The entries of a recording that has been read; the recorder takes no other.
+fn whole(session: Option<&Opened>, preload: Option<&Preload>) -> Arc<Vec<Entry>> {
+    let whole = session.filter(|_| preload.is_none());
+    whole.map(|s| Arc::clone(&s.entries)).unwrap_or_default()
 }
 
 /// Refuses to run without a terminal to draw on.
