@@ -35,6 +35,9 @@ struct Targets {
     targets: Vec<CompareTarget>,
 }
 
+/// The sign of what can be sent, or compared, at once.
+const READY: Option<(&str, Role)> = Some(("✔", Role::Ok));
+
 impl Targets {
     fn add(
         &mut self,
@@ -49,6 +52,64 @@ impl Targets {
         }
         self.targets.push(target);
     }
+
+    /// The other side of a call that is shown, and the other exchanges.
+    fn add_exchanges(&mut self, model: &Model, a: Option<SideExchange>) {
+        if let (Some(pair), None) = (model.paired_call(), model.comparison_state()) {
+            let upstream = pair.upstream.last().copied().unwrap_or_default();
+            let label =
+                format!("both sides of the gateway: exchanges {upstream} and {}", pair.client);
+            self.add(
+                CompareTarget::OtherSide,
+                label,
+                &format!("paired by {}", pair.by.name()),
+                READY,
+            );
+        }
+        for exchange in model.exchanges().iter().filter(|e| Some((e.id, e.live)) != a) {
+            let (sign, word, role) = exchange.mark();
+            let frames = count(exchange.inspection.frames().len() as u64, "frame");
+            let label = format!("exchange {}  {}", exchange.id, exchange.title());
+            let note = format!("{word} · {frames} · {}", exchange.inspection.verdict());
+            let place = (exchange.id, exchange.live);
+            self.add(CompareTarget::Exchange(place), label, &note, Some((sign, role)));
+        }
+    }
+
+    /// The providers, with `from` first, and what the request in the editor may get from files; a recording
+    /// only where there is an exchange `has_first` to compare it with.
+    fn add_providers(&mut self, model: &Model, from: &str, has_first: bool) {
+        // The present provider first; those without their key would come to nothing: last.
+        let mut providers: Vec<_> = model.providers().iter().enumerate().collect();
+        providers.sort_by_key(|(_, p)| p.name != from);
+        let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
+        let (missing, ready): (Vec<_>, Vec<_>) =
+            providers.into_iter().partition(|(_, p)| without(p));
+        for (row, provider) in ready {
+            let label = format!("send to {}", provider.name);
+            self.add(CompareTarget::Provider(row), label, &provider.dialect, READY);
+        }
+        if has_first {
+            self.add(
+                CompareTarget::File,
+                "a file …".to_owned(),
+                "a recording as B; nothing is sent",
+                None,
+            );
+        }
+        let label = "send a body from a file …".to_owned();
+        self.add(
+            CompareTarget::Body,
+            label,
+            "as B, byte for byte; the rest as in the editor",
+            READY,
+        );
+        if !missing.is_empty() {
+            let label = format!("{} more …", missing.len());
+            let note = "providers whose key is not set";
+            self.add(CompareTarget::Keyless, label, note, Some(("·", Role::Dim)));
+        }
+    }
 }
 
 /// Asks what the shown exchange, or the request in the editor, is to be compared with.
@@ -61,60 +122,14 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     let title =
         format!("Compare {of}with … (or type PROVIDER:MODEL, an address, a file) · A goes to {to}");
     let mut all = Targets { list: List::new("", |_, _| {}), targets: Vec::new() };
-    let ready_sign = Some(("✔", Role::Ok));
-    if let (Some(pair), None) = (model.paired_call(), model.comparison_state()) {
-        let upstream = pair.upstream.last().copied().unwrap_or_default();
-        let label = format!("both sides of the gateway: exchanges {upstream} and {}", pair.client);
-        all.add(
-            CompareTarget::OtherSide,
-            label,
-            &format!("paired by {}", pair.by.name()),
-            ready_sign,
-        );
-    }
-    for exchange in model.exchanges().iter().filter(|e| Some((e.id, e.live)) != a) {
-        let (sign, word, role) = exchange.mark();
-        let frames = count(exchange.inspection.frames().len() as u64, "frame");
-        let label = format!("exchange {}  {}", exchange.id, exchange.title());
-        let note = format!("{word} · {frames} · {}", exchange.inspection.verdict());
-        let place = (exchange.id, exchange.live);
-        all.add(CompareTarget::Exchange(place), label, &note, Some((sign, role)));
-    }
+    all.add_exchanges(model, a);
     let own = model.request().to_send();
     for (id, other) in model.other_requests() {
         let label = format!("send exchange {id}'s request as B");
         let note = requests::of_drafts(&own, &other);
-        all.add(CompareTarget::Request(other), label, &note, ready_sign);
+        all.add(CompareTarget::Request(other), label, &note, READY);
     }
-    // The present provider first; those without their key would come to nothing: last.
-    let mut providers: Vec<_> = model.providers().iter().enumerate().collect();
-    providers.sort_by_key(|(_, p)| p.name != from);
-    let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
-    let (missing, ready): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, p)| without(p));
-    for (row, provider) in ready {
-        let label = format!("send to {}", provider.name);
-        all.add(CompareTarget::Provider(row), label, &provider.dialect, ready_sign);
-    }
-    if a.is_some() {
-        all.add(
-            CompareTarget::File,
-            "a file …".to_owned(),
-            "a recording as B; nothing is sent",
-            None,
-        );
-    }
-    let label = "send a body from a file …".to_owned();
-    all.add(
-        CompareTarget::Body,
-        label,
-        "as B, byte for byte; the rest as in the editor",
-        ready_sign,
-    );
-    if !missing.is_empty() {
-        let label = format!("{} more …", missing.len());
-        let note = "providers whose key is not set";
-        all.add(CompareTarget::Keyless, label, note, Some(("·", Role::Dim)));
-    }
+    all.add_providers(model, &from, a.is_some());
     let Targets { list, targets } = all;
     let take = move |model: &mut Model, choice: ListChoice| match choice
         .row
