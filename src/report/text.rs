@@ -7,7 +7,7 @@ use crate::dialect::Channel;
 use crate::frame::FrameKind;
 use crate::inspect::{Inspection, Severity, Think, TransportEnd};
 use crate::rule::Rule;
-use crate::text::{self, Newlines, Page, group, visible};
+use crate::text::{self, Newlines, Page, Style, group, visible};
 
 /// Colors, or none: the same words either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,26 +17,26 @@ pub struct Palette {
 }
 
 impl Palette {
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.color { style.of(text) } else { text.to_owned() }
     }
 
     pub(crate) fn bold(self, text: &str) -> String {
-        self.paint("1", text)
+        self.paint(Style::Bold, text)
     }
 
     pub(super) fn dim(self, text: &str) -> String {
-        self.paint("2", text)
+        self.paint(Style::Dim, text)
     }
 
     pub(super) fn severity(self, severity: Severity, text: &str) -> String {
-        let code = match severity {
-            Severity::Info => "36",
-            Severity::Warn => "33",
-            Severity::Error => "31",
-            Severity::Fatal => "1;31",
+        let style = match severity {
+            Severity::Info => Style::Cyan,
+            Severity::Warn => Style::Yellow,
+            Severity::Error => Style::Red,
+            Severity::Fatal => Style::BoldRed,
         };
-        self.paint(code, text)
+        self.paint(style, text)
     }
 }
 

@@ -10,7 +10,7 @@ mod page;
 
 pub use json::{SafeFormatter, to_json, write_json};
 pub use mojibake::mojibake;
-pub use page::Page;
+pub use page::{Page, Style};
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
