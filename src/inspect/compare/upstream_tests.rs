@@ -169,12 +169,12 @@ fn members_inside_of_usage_and_of_calls_are_missed_too() {
     let got = compare(&stream(&cost), &stream(&sound()), Expect::Same);
     assert_eq!(got.differences[0].a, "usage.cost");
     assert!(got.verdict.contains("dropped fields (usage.cost)"), "{}", got.verdict);
-    let thinking = edited(|i, f| {
-        Some(if i == 2 { chunk(r#"{"thinking":"Hm"}"#, "null") } else { f.to_owned() })
+    let musing = edited(|i, f| {
+        Some(if i == 2 { chunk(r#"{"musing":"Hm"}"#, "null") } else { f.to_owned() })
     });
     let silent = edited(|i, f| (i != 2).then(|| f.to_owned()));
-    let got = compare(&stream(&thinking), &stream(&silent), Expect::Same);
-    assert_eq!(got.differences[0].a, "choices[].delta.thinking");
+    let got = compare(&stream(&musing), &stream(&silent), Expect::Same);
+    assert_eq!(got.differences[0].a, "choices[].delta.musing");
     let call = |more: &str| {
         let call = format!(
             r#"{{"tool_calls":[{{"index":0,"id":"c"{more},"function":{{"name":"f","arguments":"{{}}"}}}}]}}"#
