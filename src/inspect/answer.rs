@@ -534,7 +534,9 @@ impl Answer {
     /// Whether at least one choice finished, and every choice that was heard of.
     pub fn finished(&self) -> bool {
         let open = |c: &u32| !self.finish.contains_key(c) && !crate::dialect::is_stand_in(*c);
-        !self.finish.is_empty() && !self.choices().iter().any(open)
+        // What finished was heard of: as many are all of them, however many there are.
+        let all = self.finish.len() == self.choices.len();
+        !self.finish.is_empty() && (all || !self.choices().iter().any(open))
     }
 
     /// The paths that fed a channel, with how many deltas each (duplicates too), in order of
