@@ -63,8 +63,12 @@ impl Inspection {
                 // A pipe that is watched has times: they count from its beginning.
                 facts.timing.request = at;
                 facts.bare = Some((*status, content_type.clone()));
-                facts.framer =
-                    Framer::new(Hint { content_type: content_type.clone(), named_sse: *named_sse });
+                if !facts.has_begun() {
+                    facts.framer = Framer::new(Hint {
+                        content_type: content_type.clone(),
+                        named_sse: *named_sse,
+                    });
+                }
                 self.configure(dialect.as_deref().unwrap_or("auto"));
                 self.judge(at, |detector, facts, findings| detector.head(facts, findings));
             }
@@ -107,8 +111,7 @@ impl Inspection {
         if let Some(dialect) = facts.detection.head(head, facts.request.as_deref()) {
             self.reading.decoder = dialect.decoder();
         }
-        // A body that has begun, in a damaged file, goes on as it was: its frames tile it.
-        if facts.wire_len == 0 && facts.web_socket.is_none() {
+        if !facts.has_begun() {
             facts.coding = head.header("content-encoding").and_then(ContentDecoder::of);
             facts.framer = Framer::new(Hint {
                 content_type: head.header("content-type").map(Into::into),
@@ -370,6 +373,11 @@ impl Facts {
         let decoded = self.body().len() as u64;
         self.reads.set_decoded(decoded);
         undecoded
+    }
+
+    /// Whether its body has: in a damaged file one that has begun goes on as it was, so that its frames tile it.
+    fn has_begun(&self) -> bool {
+        self.wire_len > 0 || self.web_socket.is_some()
     }
 
     /// Takes in a read of a WebSocket, of either side.

@@ -147,7 +147,15 @@ fn what_follows_an_end_and_a_second_head_leave_the_frames_alone() {
         EntryKind::Head(Head { status: 200, headers, ..Head::default() })
     };
     let end = || EntryKind::End { cause: EndCause::Complete, detail: String::new() };
+    let bare = || EntryKind::Bare {
+        status: None,
+        content_type: Some("application/x-ndjson".into()),
+        dialect: None,
+        named_sse: false,
+    };
     let kinds = [
+        vec![body("data: \n\n"), bare(), body("data: {}")],
+        vec![head(&[("upgrade", "websocket")]), bare(), body("data: {}")],
         vec![body("data: \n\n"), body("data: {}"), head(&[("content-encoding", "gzip")])],
         vec![body("data: \n\n"), head(&[("content-type", "application/json")]), body("data: {}")],
         vec![head(&[]), body("data: 1\n\ndata: {}"), end()],
