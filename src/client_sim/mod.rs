@@ -331,7 +331,7 @@ impl ClientRun {
             }
             (Some(status @ 300..=399), _) => {
                 self.given.elsewhere = Some(format!(
-                    "it follows the redirect ({status}); what came of that is not here"
+                    "it follows the redirect ({status}); what that returned is not here"
                 ));
             }
             // The client had the bytes that this program did not keep.
@@ -376,7 +376,7 @@ impl ClientRun {
         }
         // Python's http.client takes the end of the connection for that of the headers.
         if self.client.family == Family::Botocore && cause == EndCause::ClosedInsideHead {
-            let why = "it reads the headers as far as they came, and those were not kept";
+            let why = "it reads the headers as far as they arrived, and those were not kept";
             self.given.elsewhere = Some(why.into());
             return;
         }

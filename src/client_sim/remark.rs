@@ -127,7 +127,7 @@ fn untold(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     }
     if given.fabricated {
         say(
-            "the finish `stop` is made up: none came".into(),
+            "the finish `stop` is fabricated: none arrived".into(),
             "lab/empty-stream, lab/finish-missing, lab/json-error-200",
         );
     }
@@ -152,14 +152,14 @@ fn untold(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
 fn refused(run: &ClientRun, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
     if run.notes.none {
         say(
-            "`acompletion` gives None: it asked twice, was refused twice, and falls off its end \
+            "`acompletion` returns None: it asked twice, was refused twice, and falls off its end \
              without an error; behind its proxy this is an HTTP 500 with the same words"
                 .into(),
             "lab/http-422; BerriAI/litellm#27670, #32221",
         );
     } else if matches!(run.client.family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
         say(
-            "with `litellm.drop_params = True` there is no error: `acompletion` gives None".into(),
+            "with `litellm.drop_params = True` there is no error: `acompletion` returns None".into(),
             "lab/http-422; BerriAI/litellm#32221",
         );
     }

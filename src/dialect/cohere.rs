@@ -117,7 +117,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
         Some((ToolChoice::None, _)) => put(&mut body, &["tool_choice"], json!("NONE")),
         Some((ToolChoice::Required, _)) => put(&mut body, &["tool_choice"], json!("REQUIRED")),
         Some((ToolChoice::Auto, at)) => {
-            notes.elsewhere(at, "the model chooses unless told otherwise")
+            notes.elsewhere(at, "the model chooses by default")
         }
         Some((ToolChoice::Tool(_), at)) => {
             notes.changed(at, "no certain function can be asked for: \"REQUIRED\"");
@@ -132,7 +132,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
             None => json!({"type": "enabled"}),
             Some(budget) => {
                 if effort.value != Effort::Tokens(budget) {
-                    notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+                    notes.changed(&effort.at, format!("a budget of {budget} tokens replaces it"));
                 }
                 json!({"type": "enabled", "token_budget": budget})
             }

@@ -128,7 +128,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
         put(&mut body, &["parameters", "enable_thinking"], json!(thinks));
         if let (true, Some(budget)) = (thinks, effort.value.tokens()) {
             if effort.value != Effort::Tokens(budget) {
-                notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+                notes.changed(&effort.at, format!("a budget of {budget} tokens replaces it"));
             }
             put(&mut body, &["parameters", "thinking_budget"], json!(budget));
         }

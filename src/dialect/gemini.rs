@@ -271,7 +271,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
         // -1 leaves it to the model.
         let budget = effort.value.tokens().map_or(-1, |tokens| tokens as i64);
         if Effort::of_tokens(budget) != effort.value {
-            notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+            notes.changed(&effort.at, format!("a budget of {budget} tokens replaces it"));
         }
         let path = ["generationConfig", "thinkingConfig", "thinkingBudget"];
         put(&mut body, &path, json!(budget));

@@ -124,7 +124,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     if request.stream.is_some() {
         write_stream(request, &mut body, notes);
     } else {
-        notes.added("stream", "it would stream unless told otherwise");
+        notes.added("stream", "it streams by default");
         body.insert("stream".into(), json!(false));
     }
     write_numbers(request, NUMBERS, &mut body, notes);

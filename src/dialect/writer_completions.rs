@@ -72,7 +72,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     write_stop(request, &["stop"], &mut body);
     lose_effort(request, notes);
     if let Some(usage) = &request.usage {
-        notes.lost(&usage.at, "it never tells its usage");
+        notes.lost(&usage.at, "it never reports its usage");
     }
     write_stream(request, &mut body, notes);
     body

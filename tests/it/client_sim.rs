@@ -84,7 +84,7 @@ fn the_text_has_a_section_for_the_client() {
         "  content 6 characters\n    a␛[2Jb\n",
         "  end finish stop (fabricated)\n",
         "  · 1 delta at choices[].delta.reasoning is not read\n    lab/reasoning-delta",
-        "  · the finish `stop` is made up: none came\n",
+        "  · the finish `stop` is fabricated: none arrived\n",
     ] {
         assert!(section.contains(text), "{text:?} is not in\n{section}");
     }

@@ -188,7 +188,7 @@ fn write_thinking(request: &ChatRequest, body: &mut Map<String, Json>, notes: &m
         Some(tokens) => {
             let budget = tokens.max(LEAST_BUDGET);
             if effort.value != Effort::Tokens(budget) {
-                notes.changed(&effort.at, format!("a budget of {budget} tokens stands for it"));
+                notes.changed(&effort.at, format!("a budget of {budget} tokens replaces it"));
             }
             (json!({"type": "enabled", "budget_tokens": budget}), budget)
         }

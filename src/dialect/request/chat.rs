@@ -82,7 +82,7 @@ pub(in crate::dialect) fn read_turn<'a>(
 pub(in crate::dialect) fn read_system(message: TrackedValue<'_>, request: &mut ChatRequest) {
     message.tag("role");
     if !request.turns.is_empty() {
-        message.changed("a system prompt between turns stands before them now");
+        message.changed("a system prompt between turns is moved before them");
     }
     request.system.extend(message.get("content").into_iter().flat_map(texts));
 }
@@ -210,7 +210,7 @@ pub(in crate::dialect) fn note_result(
     notes: &mut Notes,
 ) {
     note_id(id, notes);
-    notes.elsewhere(&name.at, "the call's id tells the function");
+    notes.elsewhere(&name.at, "the call's id identifies the function");
 }
 
 /// Notes an id that was made up, because there was none and there has to be one.
@@ -342,7 +342,7 @@ pub(in crate::dialect) fn write_stream(
     super::write_stream(request, body, notes);
     if let Some(usage) = &request.usage {
         if usage.at.is_empty() {
-            let why = "otherwise no usage comes";
+            let why = "otherwise no usage is sent";
             notes.added("stream_options.include_usage", why);
         }
         body.insert("stream_options".into(), json!({"include_usage": usage.value}));

@@ -150,8 +150,8 @@ pub(in crate::dialect) fn in_address(request: &ChatRequest, notes: &mut Notes) {
 /// Notes for a dialect whose streams always tell their usage.
 pub(in crate::dialect) fn usage_always(request: &ChatRequest, notes: &mut Notes) {
     match &request.usage {
-        Some(usage) if usage.value => notes.elsewhere(&usage.at, "usage always comes"),
-        Some(usage) => notes.changed(&usage.at, "usage always comes"),
+        Some(usage) if usage.value => notes.elsewhere(&usage.at, "usage is always sent"),
+        Some(usage) => notes.changed(&usage.at, "usage is always sent"),
         None => {}
     }
 }
@@ -186,7 +186,7 @@ pub(in crate::dialect) fn write_effort_word(
 pub(in crate::dialect) fn joined_prompt(request: &ChatRequest, notes: &mut Notes) -> String {
     let mut pieces = Vec::new();
     for system in &request.system {
-        notes.changed(&system.at, "stands before the prompt");
+        notes.changed(&system.at, "moved before the prompt");
         pieces.push(system.value.clone());
     }
     let alone = request.turns.len() == 1;

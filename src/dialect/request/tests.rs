@@ -427,7 +427,7 @@ fn what_anthropic_needs_is_added_and_told() {
             "lost temperature 0.5: none may be set beside thinking",
             "lost n 2: it has no counterpart there",
             "changed model \"a\": \"b\": the new provider's",
-            "changed reasoning_effort \"low\": a budget of 1024 tokens stands for it",
+            "changed reasoning_effort \"low\": a budget of 1024 tokens replaces it",
             "changed max_tokens 100: 1124: it must be more than thinking's budget",
         ]
     );

@@ -42,7 +42,7 @@ impl BlockEngine {
         let code = if row.does == Does::Add { of.unopened } else { Code::BlockNotOpened };
         if !excused {
             let inside = self.inside(parent);
-            let what = if row.does == Does::Close { "ends" } else { "goes on" };
+            let what = if row.does == Does::Close { "ends" } else { "continues" };
             self.fault(code, Severity::Error, |e| {
                 let breaks = match of.breaks {
                     "" => String::new(),

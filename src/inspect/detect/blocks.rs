@@ -47,7 +47,7 @@ fn restated_otherwise(facts: &Facts, findings: &mut Findings) {
     let channel = if other.channel == Channel::Reasoning { "Reasoning" } else { "Content" };
     let count = text::group;
     let message = format!(
-        "{channel}: {} characters streamed, {} in frame {}, which gives the whole; they differ at {}",
+        "{channel}: {} characters streamed, {} in frame {}, which restates the whole; they differ at {}",
         count(other.streamed),
         count(other.restated),
         other.frame,

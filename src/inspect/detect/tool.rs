@@ -286,7 +286,7 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
         }
         Err(e) if e.kind == ErrorKind::Trailing && pieces > 1 => {
             let message = format!(
-                "The arguments of \"{name}\" were complete after {} bytes, and more came",
+                "The arguments of \"{name}\" were complete after {} bytes, and more arrived",
                 e.offset
             );
             findings.raise(Code::ToolArgsCompleteTooEarly, place(facts, tool), message);
