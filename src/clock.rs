@@ -28,15 +28,15 @@ impl Clock {
             .unwrap_or(Micros::MAX)
     }
 
-    /// The wall-clock time now, for signatures: unlike the monotonic clock it goes on while the
+    /// Returns the wall-clock time now, for signatures: unlike the monotonic clock, it continues while the
     /// machine sleeps.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
     pub fn wall_clock(&self) -> SystemTime {
         SystemTime::now()
     }
 
-    /// How long the machine has slept since it was started, in microseconds: the monotonic clock does not
-    /// count that. 0 where nobody tells.
+    /// Returns how long the machine has slept since it was started, in microseconds: the monotonic clock does
+    /// not count that. 0 where that is not known.
     #[cfg(all(target_os = "linux", feature = "program"))]
     pub fn slept(&self) -> Micros {
         use nix::time::{ClockId, clock_gettime};
@@ -49,7 +49,7 @@ impl Clock {
         }
     }
 
-    /// How long the machine has slept since it was started; nobody tells.
+    /// Returns how long the machine has slept since it was started; always 0, since that is not known here.
     #[cfg(not(all(target_os = "linux", feature = "program")))]
     pub fn slept(&self) -> Micros {
         0

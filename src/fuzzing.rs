@@ -6,20 +6,21 @@ use crate::tap::fuzzing as tap;
 use crate::transport::http1::fuzzing as http1;
 use crate::transport::http1::response::Expected;
 
-/// What is seen in two responses, the first to a `HEAD` or not, as text: equal however the bytes are cut.
+/// Returns what is seen in two responses, the first to a `HEAD` or not, as text. It is equal however the
+/// bytes are split.
 pub fn responses<'a>(pieces: impl Iterator<Item = &'a [u8]>, to_head: bool) -> String {
     let expected = [Expected { head: to_head, connect: false }, Expected::default()];
     let (seen, standing) = http1::read(pieces, &expected);
     format!("{:?} {standing:?}", http1::facts(&seen))
 }
 
-/// What the tap forwards of a client's bytes, and what it sees in them, as text: both equal however the bytes
-/// are cut.
+/// Returns what the tap forwards of a client's bytes, and what it sees in them, as text. Both are equal
+/// however the bytes are split.
 pub fn forwarded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, String) {
     tap::forwarded(pieces)
 }
 
-/// What the tap records of a connection, whose two sides say this in turns.
+/// Returns what the tap records of a connection whose two sides send this in turns.
 pub fn recorded<'a>(
     client: impl Iterator<Item = &'a [u8]>,
     server: impl Iterator<Item = &'a [u8]>,

@@ -1,8 +1,8 @@
 //! sselens: see every byte of an LLM stream, and who broke it.
 //!
-//! The program is a thin shell around a pure core, and the core is a library of its own: feature
-//! `core` (without the default features) brings no clock, no network, no disk and no terminal.
-//! Bytes go in, frames, answers and findings come out:
+//! The program is a thin shell around a pure core, and the core is a separate library: feature `core` (without
+//! the default features) has no clock, no network, no disk and no terminal. Its input is bytes; its output is
+//! frames, answers and findings:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,12 +1,12 @@
-//! What the user wants to send.
+//! The request that the user wants to send.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What is to be sent, as the editor or the command line has it: text that is not
-/// interpreted yet. `transport::request::resolve` turns it into a request.
+/// The request to send, as the editor or the command line has it: text that is not interpreted yet.
+/// `transport::request::resolve` turns it into a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {
     /// Name of the provider.
@@ -23,22 +23,22 @@ pub struct Draft {
     pub headers: Vec<(String, String)>,
     /// The body, sent byte for byte.
     pub body: Vec<u8>,
-    /// Address, headers and body hold `${NAME}`, to be filled in when it is sent; without this they
-    /// are sent as they stand.
+    /// Variables for each `${NAME}` in address, headers and body, filled in when it is sent. Without this
+    /// they are sent as they are.
     pub variables: Option<Box<Variables>>,
 }
 
-/// Where the variables of a request get their values from, beside the environment of the program.
+/// Sources of the values of a request's variables, besides the environment of the program.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Variables {
     /// The file that the request was read from.
     pub file: Option<PathBuf>,
-    /// What holds where the environment says nothing.
+    /// Values that apply if the environment has none.
     pub defaults: BTreeMap<String, String>,
     /// Named environments of the file, each with its values.
     pub environments: BTreeMap<String, BTreeMap<String, String>>,
-    /// Which of them is chosen; its values win over the program's environment.
+    /// Name of the chosen environment. Its values win over the program's environment.
     pub environment: Option<String>,
     /// Values that the user typed for this run. They win over all others, count as credentials, and
     /// are kept nowhere.
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Variables {
     }
 }
 
-/// Where the value of a variable is from.
+/// Source of a variable's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueSource {
     /// The user typed it.
@@ -73,7 +73,7 @@ pub enum ValueSource {
 pub struct VariableState {
     /// Its name.
     pub name: String,
-    /// Where its value is from; `None` where it has none, and the request cannot be sent.
+    /// Source of its value; `None` if it has none, and the request cannot be sent.
     pub source: Option<ValueSource>,
 }
 

@@ -9,7 +9,7 @@ use crate::journal::{Entry, ExchangeId, Request};
 /// Something to be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Send a request; its entries come as news.
+    /// Send a request; its entries arrive as news.
     Send(Box<Draft>),
     /// Send two requests at the same instant, A and B of a comparison.
     Compare(Box<DraftPair>),
@@ -17,18 +17,18 @@ pub enum Effect {
     CompareWith {
         /// A; B is the same but for its body.
         draft: Box<Draft>,
-        /// Where B's body is.
+        /// File that holds B's body.
         path: PathBuf,
     },
-    /// Stop an exchange; its end comes as news.
+    /// Stop an exchange; its end arrives as news.
     Cancel(ExchangeId),
     /// Write the session to a file, and keep writing it there.
     SaveSession(PathBuf),
     /// Write bytes to a file.
     WriteFile {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
-        /// What.
+        /// Bytes to write.
         bytes: Vec<u8>,
     },
     /// Read a saved session, a raw body, a capture.
@@ -58,7 +58,7 @@ pub enum Effect {
     OpenRequest {
         /// Its file.
         path: PathBuf,
-        /// Which of the environments that it names, if one.
+        /// Environment to use, if any, of those that the file names.
         environment: Option<String>,
     },
     /// List the requests that were sent, in saved sessions.
@@ -72,7 +72,7 @@ pub enum Effect {
     },
     /// Write a request to a file, whose folder is made where there is none.
     StoreRequest {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
         /// The request.
         draft: Box<Draft>,
@@ -81,19 +81,19 @@ pub enum Effect {
     },
     /// List the saved sessions.
     ListSessions,
-    /// Keep a saved session for good, or let it be pruned again; the list comes anew.
+    /// Keep a saved session for good, or let it be pruned again; a new list arrives.
     PinSession(PathBuf),
     /// Search a text in all saved sessions.
     SearchSessions(String),
     /// List what a file's name that is being typed may become.
     CompletePath(String),
-    /// Tell the user that something happened, outside of the screen.
+    /// Notify the user outside of the screen that something happened.
     Notify(String),
     /// Delete a saved session.
     DeleteSession(PathBuf),
     /// Put text into the clipboard.
     Copy {
-        /// What it is, for the message: `frame 3`.
+        /// Description of the text, for the message: `frame 3`.
         what: String,
         /// The text.
         text: String,
@@ -106,7 +106,7 @@ pub enum Effect {
     Quit,
 }
 
-/// What an effect that failed was to do, as far as the screen has to know.
+/// Purpose of an effect that failed, as far as the screen has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// Send a request, or two.
@@ -124,16 +124,16 @@ pub enum Done {
     Notice(String),
     /// It failed.
     Failed {
-        /// What was attempted.
+        /// The attempt that failed.
         attempt: Attempt,
-        /// Why it failed.
+        /// Reason for the failure.
         why: String,
     },
     /// A recording is being read: this much of it is done.
     Loading {
         /// The file's name, for the title.
         name: String,
-        /// How many thousandths of the work are done.
+        /// Number of thousandths of the work that are done.
         permille: u16,
     },
     /// A recording was read, to take the place of the session so far.
@@ -147,7 +147,7 @@ pub enum Done {
     },
     /// Two requests are on their way.
     Comparing {
-        /// What was sent.
+        /// Requests that were sent.
         pair: Box<DraftPair>,
         /// The numbers of A and B.
         ids: [ExchangeId; 2],
@@ -163,16 +163,16 @@ pub enum Done {
     },
     /// The saved sessions, the newest first.
     Sessions(Vec<SavedSession>),
-    /// Where a text was found in the saved sessions.
+    /// Places in the saved sessions where a text was found.
     SessionHits {
         /// The exchanges in which it is, of the newest sessions first.
         hits: Vec<SessionHit>,
-        /// How many sessions were too large to be searched.
+        /// Number of sessions that were too large to search.
         skipped: usize,
     },
-    /// What the name of a file that was typed may become, each in full.
+    /// Completions of a file name that was typed, each in full.
     Completions {
-        /// What was typed.
+        /// Text that was typed.
         typed: String,
         /// The names.
         names: Vec<String>,

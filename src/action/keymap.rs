@@ -11,11 +11,11 @@ use crate::config::keys::{Problem, WrittenBinding};
 /// One key in one context.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Binding {
-    /// Where it counts.
+    /// Context in which it counts.
     pub context: Context,
     /// The key.
     pub key: KeyCombination,
-    /// What it asks for.
+    /// Action that it triggers.
     pub action: Action,
 }
 
@@ -25,7 +25,7 @@ pub struct Keymap {
     bindings: Vec<Binding>,
     /// Keys that mean nothing in a context, whatever they mean in those after it.
     unbound: Vec<(Context, KeyCombination)>,
-    /// Where the panes' own keys count.
+    /// Contexts of the panes' own keys.
     panes: Vec<&'static OwnContext>,
 }
 
@@ -85,7 +85,7 @@ impl Keymap {
         Ok(keymap)
     }
 
-    /// The bindings that the program comes with.
+    /// Returns the built-in bindings of the program.
     pub fn built_in(panes: &[&'static OwnContext]) -> Self {
         // A test holds that the rows of the default configuration are sound.
         crate::config::keys::built_in().and_then(|rows| Self::new(&rows, panes)).unwrap_or_default()
@@ -124,8 +124,8 @@ impl Keymap {
         found.map_or_else(String::new, |a| format!("; did you mean \"{}\"?", a.name()))
     }
 
-    /// What a key asks for, in the first of these contexts that knows it. Where letters type, those
-    /// that move elsewhere do not.
+    /// Returns the action of a key in the first of these contexts that knows it. Where letters type, letters
+    /// that move elsewhere do not move.
     pub fn action(&self, contexts: &[Context], key: KeyEvent) -> Option<Action> {
         let key = combination(key);
         for context in contexts {
@@ -182,7 +182,7 @@ impl Keymap {
     }
 }
 
-/// Whether a key types in the first of these contexts, whatever it means in `context`.
+/// Returns whether a key is typed as text in the first of these contexts, whatever it means in `context`.
 pub fn types_instead(contexts: &[Context], context: Context, key: KeyCombination) -> bool {
     let types = contexts.first().is_some_and(|c| c.types());
     types && context == Context::Movement && matches!(key.codes, OneToThree::One(KeyCode::Char(_)))

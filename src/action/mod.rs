@@ -52,7 +52,7 @@ macro_rules! actions {
                 }
             }
 
-            /// What it does, for the help and the palette.
+            /// Returns what it does, for the help and the palette.
             pub fn help(self) -> &'static str {
                 match self {
                     $(Action::$variant => $help,)*
@@ -139,8 +139,8 @@ actions! {
 }
 
 impl Action {
-    /// How many lines it moves a text that shows `page` lines at a time, if it moves one; down is
-    /// positive.
+    /// Returns the number of lines by which it moves a text that shows `page` lines at a time, if it moves
+    /// one; down is positive.
     pub fn scrolls(self, page: isize) -> Option<isize> {
         Some(match self {
             Action::Up => -1,
@@ -163,7 +163,7 @@ pub struct OwnAction {
     pub name: &'static str,
     /// One or two words for the footer.
     pub short: &'static str,
-    /// What it does, for the help and the palette.
+    /// Description of what it does, for the help and the palette.
     pub help: &'static str,
     /// The keys that ask for it in the pane, spelled as in the configuration, which may bind others.
     pub keys: &'static [&'static str],
@@ -180,7 +180,7 @@ pub struct OwnContext {
     pub actions: &'static [&'static OwnAction],
 }
 
-/// A name stands for one of them: nothing else is looked at where two are compared.
+/// Implements comparison by name, which identifies each of them. Nothing else is looked at.
 macro_rules! named {
     ($($type:ty),*) => {
         $(
@@ -215,7 +215,7 @@ macro_rules! named {
 
 named!(OwnAction, OwnContext);
 
-/// Where a key counts. The tables of the configuration are named like these.
+/// A place where a key counts. The tables of the configuration are named like these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Context {
     /// In every place, also while typing.
@@ -224,7 +224,7 @@ pub enum Context {
     Movement,
     /// In every pane, but not while typing.
     Panes,
-    /// Where two exchanges stand side by side.
+    /// In the view of two exchanges side by side.
     Compare,
     /// In every pane, while a recording plays.
     Playback,
@@ -301,7 +301,7 @@ impl Context {
         }
     }
 
-    /// Whether letters that mean nothing else type here.
+    /// Returns whether letters with no other meaning are typed as text here.
     pub fn types(self) -> bool {
         matches!(self, Context::Editor | Context::List | Context::Prompt)
     }

@@ -14,7 +14,7 @@ pub struct Folded {
     pub id: ExchangeId,
     /// All that is known about it.
     pub inspection: Inspection,
-    /// When its last entry happened, in microseconds; `None` where nothing was timed.
+    /// Time of its last entry, in microseconds; `None` if nothing was timed.
     pub last: Option<Micros>,
 }
 
@@ -27,7 +27,7 @@ pub struct Opened {
     pub entries: Arc<Vec<Entry>>,
     /// Its exchanges, in order of their first entries.
     pub exchanges: Vec<Folded>,
-    /// Which of them a gateway made for which, where both its sides were recorded.
+    /// Pairs of an exchange and those that a gateway made for it, if both its sides were recorded.
     pub pairs: Pairs,
 }
 

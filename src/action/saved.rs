@@ -13,13 +13,13 @@ pub struct SavedSession {
     pub pinned: bool,
     /// The file's size in bytes.
     pub size: u64,
-    /// When it was begun, RFC 3339 in UTC; empty where the file does not say.
+    /// Time at which it was begun, RFC 3339 in UTC; empty if the file does not say.
     pub created: String,
     /// Its exchanges; or why they are not known.
     pub exchanges: Result<Vec<SavedExchange>, UnreadSession>,
 }
 
-/// Why the exchanges of a saved session are not known.
+/// Reason that the exchanges of a saved session are not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadSession {
     /// Reading it for a list would take too long.
@@ -52,7 +52,7 @@ pub struct SavedExchange {
 pub struct StoredRequest {
     /// Its file.
     pub path: PathBuf,
-    /// Where it goes to and what it is, in a line; or why the file cannot be used.
+    /// Destination and description in one line, or the reason that the file cannot be used.
     pub about: Result<String, String>,
     /// The environments that it names.
     pub environments: Vec<String>,
@@ -63,7 +63,7 @@ pub struct StoredRequest {
 pub struct SentRequest {
     /// The session's file.
     pub path: PathBuf,
-    /// When the session was begun, RFC 3339 in UTC.
+    /// Time at which the session was begun, RFC 3339 in UTC.
     pub created: String,
     /// The exchange.
     pub exchange: SavedExchange,
@@ -76,7 +76,7 @@ pub struct SentRequest {
 pub struct SessionHit {
     /// The session's file.
     pub path: PathBuf,
-    /// When the session was begun, RFC 3339 in UTC.
+    /// Time at which the session was begun, RFC 3339 in UTC.
     pub created: String,
     /// The exchange.
     pub exchange: SavedExchange,

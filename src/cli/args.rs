@@ -87,7 +87,7 @@ pub(super) enum Command {
     Config(ConfigArgs),
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// Name of the shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page (troff)
@@ -188,7 +188,7 @@ pub(super) struct ExportArgs {
     /// curl, python, node, fetch: a command or a program that sends the request again; scenario: a file that the lab plays
     #[arg(long, value_name = "FORMAT")]
     pub(super) to: ExportFormat,
-    /// Which exchange, by its number; needed where there are several
+    /// Number of the exchange; needed if there are several
     #[arg(long, value_name = "N")]
     pub(super) exchange: Option<u32>,
     /// Write raw bytes even to a terminal
@@ -252,11 +252,11 @@ Point a client at the address that is printed, or let the tap start it:
   sselens tap -- python app.py               start a program whose requests all pass
   sselens tap --save s.jsonl -o ndjson       one line for each thing that happens, and a session file")]
 pub(super) struct TapArgs {
-    /// Where to listen (127.0.0.1:9200; a free port with a COMMAND)
+    /// Address to listen on (127.0.0.1:9200; a free port with a COMMAND)
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
-    /// Where requests go: an address or a provider's name, with a prefix if it is named.
-    /// Without it the path's ending chooses a built-in provider
+    /// Destination of requests: an address or a provider's name, with a prefix if it is named. Without it the
+    /// path's ending chooses a built-in provider
     #[arg(long, value_name = "[NAME=]URL|PROVIDER")]
     pub(super) to: Vec<String>,
     /// Both sides of a gateway: clients are to use the first address that is printed, the gateway the
@@ -303,7 +303,7 @@ pub(super) struct TapArgs {
     pub(super) command: Vec<std::ffi::OsString>,
 }
 
-/// How a tap writes what it records.
+/// Format in which a tap writes what it records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum TapFormat {
     Text,
@@ -322,7 +322,7 @@ pub(super) struct ReplayArgs {
     /// A saved session, a raw body, a `curl -i` capture or a HAR; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9300")]
     pub(super) listen: SocketAddr,
     /// Serve this exchange only; repeatable
@@ -357,7 +357,7 @@ pub(super) enum Match {
     after_help = "Point any client at the address it prints, with a model name such as lab/reasoning-delta."
 )]
 pub(super) struct LabArgs {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9100")]
     pub(super) listen: SocketAddr,
     /// List the scenarios, and which finding each one shows
@@ -378,7 +378,7 @@ pub(super) struct ExplainArgs {
     /// The reference of all findings, as one Markdown page
     #[arg(long, conflicts_with = "code")]
     pub(super) markdown: bool,
-    /// What the HTTP libraries of the clients accept: header count and size, trailers, oddities
+    /// Show what the HTTP libraries of the clients accept: header count and size, trailers, oddities
     #[arg(long, conflicts_with_all = ["code", "markdown"])]
     pub(super) http_limits: bool,
 }

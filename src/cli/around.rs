@@ -17,7 +17,7 @@ use crate::text;
 struct GatewayCall {
     upstream: Vec<(ExchangeId, PairedBy)>,
     over: Option<Inspection>,
-    /// When it was over.
+    /// Time at which it was over.
     ended: Micros,
 }
 
@@ -26,10 +26,10 @@ struct GatewayCall {
 pub(super) struct Around {
     pairing: Pairing,
     calls: BTreeMap<ExchangeId, GatewayCall>,
-    /// Which client's call each call upstream is for.
+    /// The client's call that each call upstream is for.
     owner: BTreeMap<ExchangeId, Option<ExchangeId>>,
     upstream: BTreeMap<ExchangeId, Inspection>,
-    /// What differed how often.
+    /// The differences, and how often each occurred.
     pub(super) often: report::PairTally,
     pub(super) pairs: u32,
 }
@@ -40,9 +40,9 @@ pub(super) struct GatewayPair {
     upstream: Vec<ExchangeId>,
     by: PairedBy,
     comparison: Option<Comparison>,
-    /// What the client received.
+    /// Answer that the client received.
     pub(super) answer: Inspection,
-    /// What each call upstream received.
+    /// Answer that each call upstream received.
     pub(super) tries: Vec<(ExchangeId, Inspection)>,
     /// One sentence: what the gateway did.
     pub(super) verdict: String,
@@ -88,7 +88,7 @@ impl Around {
         }
     }
 
-    /// Whether a call of a client waits for its pair.
+    /// Returns whether a call of a client waits for its pair.
     pub(super) fn waits(&self) -> bool {
         self.calls.values().any(|call| call.over.is_some())
     }
@@ -117,7 +117,7 @@ impl Around {
         ready.into_iter().filter_map(|x| self.pair(x)).collect()
     }
 
-    /// The pairs that never came to an end on both sides.
+    /// Returns the pairs that never ended on both sides.
     pub(super) fn rest(&mut self) -> Vec<GatewayPair> {
         self.decide(None);
         let open: Vec<_> =

@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::exit::Exit;
 use super::signals::Signals;
 
-/// How long a program may take to end when it is asked to.
+/// Time that a program may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Why a program cannot be started.
+/// Reason that a program cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChildError {
     #[error("no command was given")]
@@ -25,7 +25,7 @@ pub(super) enum ChildError {
     Thread(#[from] std::io::Error),
 }
 
-/// Where a program's output goes.
+/// Destination of a program's output.
 pub(super) enum Output {
     /// It has the terminal, input and all.
     Terminal,

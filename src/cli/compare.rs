@@ -22,7 +22,7 @@ use crate::text::Page;
 use crate::transport::Draft;
 use crate::transport::request::{Outgoing, resolve, speaks};
 
-/// What A or B stands for.
+/// The input that A or B names.
 enum ComparedInput {
     /// A provider or an address, and the model if one was named with it.
     Call(Box<RequestArgs>),
@@ -133,8 +133,8 @@ fn recorded(
     Ok(entries)
 }
 
-/// Says the body that was given for A in the words of B, where these are others, and tells on
-/// standard error what that costs.
+/// Translates the body for A into the dialect of B, if that is another one, and reports on standard error
+/// what that costs.
 fn translated(
     global: &Global,
     from: Option<&'static dyn Dialect>,
@@ -241,7 +241,7 @@ fn live(
     Ok(ended.exit(exit))
 }
 
-/// Asks A directly, and the gateway for A's answer, which stands at its upstream address.
+/// Asks A directly, and asks the gateway for A's answer, which is served at its upstream address.
 fn proven(
     global: &Global,
     args: &CompareArgs,
@@ -274,8 +274,8 @@ fn proven(
     Ok(ended.exit(exit))
 }
 
-/// Compares two exchanges that are over, and writes it. Stopped by a signal, what has come is
-/// compared all the same.
+/// Compares two exchanges that are over, and writes the result. After a signal, what has arrived is still
+/// compared.
 fn report_pair(
     global: &Global,
     args: &CompareArgs,

@@ -1,11 +1,11 @@
-//! How a subcommand ends: exit statuses, and messages on standard error.
+//! The end of a subcommand: exit statuses, and messages on standard error.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::secrets;
 
-/// How the program ends.
+/// A way for the program to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     /// Nothing at or above `--fail-on`.
@@ -42,7 +42,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command ended early.
+/// Reason that a command ended early.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Status 2, with a sentence.

@@ -1,4 +1,4 @@
-//! Opens the recordings that commands are given.
+//! Opens the recordings that are passed to commands.
 
 use std::path::Path;
 

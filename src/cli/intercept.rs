@@ -11,7 +11,7 @@ use crate::tap::launch::{CA_FILE, through_proxy};
 use crate::tap::{Intercept, InterceptError, Upstream};
 use crate::transport::Clock;
 
-/// Why a tap cannot decrypt.
+/// Reason that a tap cannot decrypt.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetupError {
     #[error(transparent)]
@@ -20,7 +20,7 @@ pub(super) enum SetupError {
     File { file: PathBuf, why: std::io::Error },
 }
 
-/// What is decrypted in a run; the file of certificates is removed when this is dropped.
+/// The decryption in a run. The file of certificates is removed when this is dropped.
 pub(super) struct Decryption {
     pub(super) intercept: Arc<Intercept>,
     file: PathBuf,
@@ -53,7 +53,7 @@ impl Decryption {
         through_proxy(tap, &self.file.to_string_lossy(), get, &self.intercept.hosts())
     }
 
-    /// What it is, in one line; and what a client needs, where none is started with it.
+    /// Returns what it is, in one line, and what a client needs if none is started with it.
     pub(super) fn about(&self, tap: &str, is_started: bool) -> String {
         let hosts = crate::text::count(self.intercept.hosts().len() as u64, "host");
         let what = format!("proxy on {tap}, decrypting {hosts}");
@@ -98,7 +98,7 @@ fn certificates(own: &str, extra: Option<&Path>) -> String {
     all
 }
 
-/// Writes a file that nobody else reads.
+/// Writes a file that no one else reads.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! What the commands that serve have in common: listen, say where, and serve until a signal.
+//! The common part of the commands that serve: listen, say where, and serve until a signal.
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -41,7 +41,7 @@ impl<'a> MakeWriter<'a> for LogFile {
     }
 }
 
-/// One event. It is masked as a whole when it is complete, for its parts come one by one.
+/// One event. It is masked as a whole when it is complete, because its parts arrive one by one.
 struct LogLine {
     file: Arc<Mutex<File>>,
     text: Vec<u8>,

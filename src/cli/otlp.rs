@@ -12,13 +12,13 @@ use crate::journal::ExchangeId;
 use crate::report::{self, RecordingOrigin};
 use crate::transport::Clock;
 
-/// How many requests wait for a slow backend; more are dropped and counted.
+/// Number of requests that may wait for a slow backend. More are dropped and counted.
 const WAITING: usize = 256;
 
-/// How long a backend has to answer.
+/// Time that a backend has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why spans cannot be sent.
+/// Reason that spans cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OtlpError {
     #[error("{address:?} is not an address: {why}")]

@@ -24,7 +24,7 @@ pub(super) struct Printer {
     options: Arc<InspectOptions>,
     exchanges: BTreeMap<ExchangeId, (Inspection, Ndjson)>,
     printed: usize,
-    /// What became of those of a recording.
+    /// Outcomes of the exchanges of a recording.
     cases: BTreeMap<ExchangeId, (Label, Case)>,
     worst: Option<Severity>,
     /// Inspections that are over stay here, and have no separate report in text.
@@ -32,7 +32,7 @@ pub(super) struct Printer {
     out: io::Stdout,
     /// Warnings about a request were printed before it was sent.
     warned: bool,
-    /// A signal came: what is not printed yet stays so, but for how each exchange ended.
+    /// True if a signal arrived. What is not printed yet stays so, except for how each exchange ended.
     stopped: bool,
     /// The clients whose view of each exchange is shown too.
     clients: Option<Vec<&'static Client>>,
@@ -49,7 +49,7 @@ pub(super) fn refuse_terminal(force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How wide a line of a list may be: the terminal's columns, or what is easy to read.
+/// Returns the width of a line in a list: the terminal's columns, or what is easy to read.
 pub(super) fn width() -> usize {
     let terminal = io::stderr().is_terminal().then(crossterm::terminal::size);
     match terminal {
@@ -177,7 +177,7 @@ impl Printer {
         self.kept.as_mut()?.remove(&x)
     }
 
-    /// Takes in an entry and writes what it brings. Tells whether its exchange is over.
+    /// Takes in an entry and writes what results. Returns whether its exchange is over.
     pub(super) fn take(&mut self, entry: &Entry) -> io::Result<bool> {
         let (options, only) = (&self.options, &self.only);
         let (inspection, lines) = self

@@ -10,14 +10,14 @@ use crate::text;
 /// The shortest time between two lines of many exchanges, in microseconds.
 const PAUSE: u64 = 100_000;
 
-/// How far one exchange is, or many.
+/// Progress of one exchange, or of many.
 pub(super) struct Progress {
     on: bool,
     /// Reports are for people; many exchanges have only one together.
     text: bool,
     shown: bool,
     frames: usize,
-    /// How many there are to be, when there are many.
+    /// Number of exchanges to expect, when there are many.
     many: Option<u64>,
     done: u64,
     failed: u64,
@@ -57,7 +57,7 @@ impl Progress {
         self.failed += 1;
     }
 
-    /// What one exchange has brought.
+    /// Shows what one exchange has received.
     pub(super) fn stream(&mut self, now: Option<&Inspection>) {
         let Some(now) = now.filter(|_| self.on && self.many.is_none()) else { return };
         if self.shown && now.frames().len() == self.frames {
@@ -88,7 +88,7 @@ impl Progress {
         let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
     }
 
-    /// What an exchange has to report comes now: the line makes room.
+    /// Makes room on the line for what an exchange is about to report.
     pub(super) fn report(&mut self) {
         if self.many.is_none() || !self.text {
             self.clear();

@@ -72,7 +72,7 @@ impl ServedAnswer {
         self.replay.replace(Chooser::new(vec![recorded], ChosenBy::Any));
     }
 
-    /// How often it was asked.
+    /// Returns how often it was asked.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
@@ -87,7 +87,7 @@ impl Drop for ServedAnswer {
     }
 }
 
-/// What the trials came to.
+/// Result of the trials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The gateway delivers the answer as it was.
@@ -107,15 +107,15 @@ pub(super) enum Verdict {
 /// One time that the request was sent through the gateway.
 #[derive(Debug, Clone)]
 pub(super) struct Trial {
-    /// What was taken out of the answer.
+    /// Oddities that were removed from the answer.
     without: Vec<Oddity>,
     /// The exchange.
     exchange: ExchangeId,
-    /// Whether all of the text arrived.
+    /// True if all of the text arrived.
     arrived: bool,
 }
 
-/// The trials, and what they came to.
+/// The trials and their result.
 #[derive(Debug, Clone)]
 pub(super) struct Proof {
     pub(super) trials: Vec<Trial>,
@@ -212,7 +212,7 @@ impl Proof {
         self.trials.first().map(|t| t.exchange)
     }
 
-    /// What was proven, in a sentence.
+    /// Returns what was proven, in a sentence.
     pub(super) fn sentence(&self) -> String {
         let list = |of: &[Oddity]| {
             let list: Vec<_> = of.iter().map(|o| o.phrase()).collect();

@@ -62,7 +62,7 @@ fn sorted(config: &Config) -> Vec<&Provider> {
     all
 }
 
-/// Which group a provider is listed in, by how ready it is.
+/// Returns the group that a provider is listed in, by how ready it is.
 fn group(config: &Config, p: &Provider) -> u8 {
     match key_state(config, p) {
         _ if p.problem.is_some() => 2,
@@ -72,7 +72,7 @@ fn group(config: &Config, p: &Provider) -> u8 {
     }
 }
 
-/// Whether a provider's key is there, in a word that can be searched for.
+/// Returns whether a provider's key is present, as a word that can be searched for.
 fn key_state(config: &Config, p: &Provider) -> &'static str {
     match &p.key_env {
         _ if config.key(p).is_some() => "set",
@@ -83,7 +83,7 @@ fn key_state(config: &Config, p: &Provider) -> &'static str {
     }
 }
 
-/// The key's variable, or what stands in its place.
+/// Returns the key's variable, or what is shown in its place.
 fn key_name(config: &Config, p: &Provider) -> String {
     match &p.key_env {
         _ if p.key.is_some() => "(from the LiteLLM file)".into(),
@@ -128,7 +128,7 @@ fn table(config: &Config, shown: &[&Provider]) -> String {
     out
 }
 
-/// Where the base URL comes from, if from the environment.
+/// Returns the source of the base URL, if it is from the environment.
 fn from(p: &Provider) -> String {
     match p.base_url_from.as_slice() {
         [] => String::new(),

@@ -22,9 +22,9 @@ use crate::transport::request::{Outgoing, Transport, resolve};
 
 /// One request of each round.
 pub(super) struct RoundRequest {
-    /// What is sent.
+    /// Request to send.
     pub draft: Draft,
-    /// How it travels.
+    /// Transport of the request.
     pub transport: Transport,
     /// Of a comparison: `a` or `b`.
     pub side: Option<char>,
@@ -39,14 +39,14 @@ struct RoundStage {
     labels: Vec<Label>,
 }
 
-/// What else is made of the rounds than a tally.
+/// Further results of the rounds, besides a tally.
 pub(super) trait Answers {
     /// Takes in a round's answers; returns whether they fail for what it found.
     fn take(&mut self, _: &[ExchangeId], _: &[Inspection]) -> Result<bool, Failure> {
         Ok(false)
     }
 
-    /// Writes what stands before the tally, and returns the exit status for it.
+    /// Writes what precedes the tally, and returns the exit status for it.
     fn write(&self, _: &mut text::Page) -> Result<Exit, Failure> {
         Ok(Exit::Ok)
     }
@@ -94,7 +94,7 @@ impl<'a> Repeat<'a> {
         Ok(Self { global, plan, output, save, config, lab, sides })
     }
 
-    /// Sends them, and writes what they come to.
+    /// Sends them, and writes their results.
     pub(super) fn run(
         self,
         mut printer: Printer,

@@ -14,7 +14,7 @@ use crate::transport::request::{
     HttpVersion, Transport, compose, has_model_in_address, set_model, set_prompt,
 };
 
-/// What is asked when nothing is.
+/// Prompt to send when there is no other.
 pub(super) const PROMPT: &str = "In two sentences: what is a server-sent event?";
 
 /// The draft that the arguments describe and how it travels; the bounds go into the configuration.
@@ -169,7 +169,7 @@ pub(super) fn dialect(name: Option<&str>) -> Result<(), Failure> {
     )))
 }
 
-/// Why standard input cannot be read.
+/// Reason that standard input cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("standard input: {0}")]
 pub(super) struct StdinError(&'static std::io::Error);
@@ -184,7 +184,7 @@ fn stdin() -> Result<&'static [u8], StdinError> {
     READ.get_or_init(read).as_deref().map_err(StdinError)
 }
 
-/// Lays the bounds of the command line over those of the configuration.
+/// Replaces the bounds of the configuration with those of the command line.
 pub(super) fn bounds(args: &args::RequestArgs, config: &mut Config) {
     let limits = &mut config.limits;
     for (slot, value) in [
@@ -201,7 +201,7 @@ pub(super) fn bounds(args: &args::RequestArgs, config: &mut Config) {
     }
 }
 
-/// How the request travels.
+/// Returns how the request is sent.
 fn transport(args: &args::RequestArgs) -> Transport {
     Transport {
         insecure: args.insecure,
@@ -227,7 +227,7 @@ pub(super) fn lab<'a>(
     lab.map_err(|e| Failure::Usage(format!("the lab: {e}")))
 }
 
-/// Whether a draft goes to the embedded provider.
+/// Returns whether a draft goes to the embedded provider.
 pub(super) fn wants_lab(draft: &Draft, config: &Config) -> bool {
     let name = if draft.provider.is_empty() { &config.provider } else { &draft.provider };
     draft.url.is_none() && config.providers.get(name).is_some_and(|p| p.is_lab())

@@ -17,7 +17,7 @@ use crate::storage::{Recorder, aside};
 use crate::transport::request::Outgoing;
 use crate::transport::{Backlog, Clock, Engine, News};
 
-/// How the sending ended.
+/// Outcome of the sending.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RunEnd {
     /// The signal that ended it.
@@ -79,9 +79,9 @@ impl Over {
 /// The requests of a round, and what it is for.
 pub(super) type RoundRequests<T> = (Vec<Outgoing>, T);
 
-/// What a runner works through: rounds of one request, or of the two of a comparison.
+/// The work of a runner: rounds of one request, or of the two of a comparison.
 pub(super) trait RoundSource {
-    /// What a round is for.
+    /// Purpose of a round.
     type Tag;
 
     /// Returns the round that is to begin at `now`; `None` when none is to begin yet, or any more.
@@ -100,7 +100,7 @@ pub(super) trait RoundSource {
         over: Vec<Over>,
     ) -> Result<(), Failure>;
 
-    /// A signal came: nothing more is to begin.
+    /// Stops after a signal: nothing more is to begin.
     fn stop(&mut self) {}
 }
 
@@ -147,7 +147,7 @@ struct OpenRound<T> {
 /// The rounds under way.
 struct Rounds<T> {
     open: HashMap<usize, OpenRound<T>>,
-    /// Which round an exchange is of, and at which place.
+    /// The round of each exchange, and its place in the round.
     places: HashMap<ExchangeId, (usize, usize)>,
     begun: usize,
 }
@@ -178,7 +178,7 @@ impl<T> Rounds<T> {
     }
 }
 
-/// Whether a file could be made, but there is no room for what should stand in it.
+/// Returns whether a file could be created, but there is no room for its content.
 pub(super) fn is_full(e: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge)
@@ -211,8 +211,8 @@ fn recorder(
     Ok(recorder)
 }
 
-/// What is done before the program is ended from outside: what has arrived is saved, though nothing reads
-/// what is printed.
+/// Returns what to do before the program is ended from outside. What has arrived is saved, though nothing
+/// reads what is printed.
 fn last_words(
     still_runs: impl Fn() -> bool + Send + 'static,
     flush: Option<impl Fn(Duration) + Send + 'static>,
@@ -230,8 +230,8 @@ fn last_words(
     }
 }
 
-/// Prints an entry, and before it why the session's file could not be written, where no exchange has told
-/// that yet.
+/// Prints an entry. Before it, prints why the session's file could not be written, if no exchange has
+/// reported that yet.
 fn print(
     entry: &Entry,
     untold: &mut Option<String>,
@@ -256,12 +256,12 @@ pub(super) struct Runner {
     clock: Clock,
     engine: Engine,
     heard: mpsc::UnboundedReceiver<News>,
-    /// Why the session's file cannot be written any more.
+    /// Reasons that the session's file can no longer be written.
     troubles: mpsc::UnboundedReceiver<String>,
     recorder: Option<Recorder>,
     runtime: tokio::runtime::Runtime,
     stopped: oneshot::Receiver<Exit>,
-    /// What was read and is not printed yet.
+    /// Everything that was read and is not printed yet.
     backlog: Backlog,
     ended: RunEnd,
 }
@@ -301,7 +301,7 @@ impl Runner {
         Ok(Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended })
     }
 
-    /// Whether a signal has come: nothing more is to be sent.
+    /// Returns whether a signal has arrived: nothing more is to be sent.
     pub(super) fn is_stopped(&self) -> bool {
         self.ended.signal.is_some()
     }

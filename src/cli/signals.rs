@@ -13,7 +13,7 @@ use super::exit::Exit;
 #[cfg(unix)]
 const SIGXFSZ: std::ffi::c_int = 25;
 
-/// How long the main thread may take to end in order.
+/// Time that the main thread may take to end in order.
 const GRACE: Duration = Duration::from_millis(400);
 
 /// Begins to listen. On the first signal `stop` is called and the receiver hears of it; where the

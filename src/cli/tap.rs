@@ -20,10 +20,11 @@ use super::signals::Signals;
 use crate::journal::Side;
 use crate::tap::{Tap, TapNews};
 
-/// How many entries wait to be written before the tap's observer does.
+/// Number of entries that may wait to be written before the tap's observer has to wait.
 const QUEUE: usize = 4096;
 
-/// How long the tap goes on after a program has ended: the ends of its connections are on their way.
+/// Time for which the tap continues after a program has ended: the ends of its connections have yet to
+/// arrive.
 const LAST_BYTES: Duration = Duration::from_millis(100);
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {

@@ -45,10 +45,10 @@ Without one:
   sselens show FILE                   analyze a recording
   sselens --help                      everything else";
 
-/// What else puts exchanges into the session of the screen, such as a tap.
+/// Another source of exchanges for the session of the screen, such as a tap.
 pub(super) type Source = Box<dyn FnOnce(Feed) -> Result<Feeding, Failure>>;
 
-/// Where a source puts them.
+/// Destination of the exchanges of a source.
 pub(super) struct Feed {
     pub(super) clock: Clock,
     /// The next exchange's number.
@@ -151,8 +151,8 @@ fn needs_terminal() -> Result<(), Failure> {
     Ok(())
 }
 
-/// How the program ends after its screen, by the screen's exit status, whether a thread panicked, and
-/// why the recording could not be read, if so.
+/// Returns how the program ends after its screen: from the screen's exit status, whether a thread panicked,
+/// and why the recording could not be read, if so.
 fn exit(
     (status, panicked): (u8, bool),
     failed: Option<Arc<Mutex<Option<OpenError>>>>,
@@ -166,7 +166,7 @@ fn exit(
     Ok(if status == 0 { Exit::Ok } else { Exit::Signal(status.saturating_sub(128)) })
 }
 
-/// Where entries go: to the screen, and into the recording.
+/// Destination of entries: the screen, and the recording.
 struct Outlet {
     clock: Clock,
     news: UnboundedSender<News>,
@@ -323,17 +323,17 @@ fn show(
     Ok((ended.map_err(|e| e.to_string())?.status(), panicked))
 }
 
-/// What the screen shows when it is started for the first time: a stream that breaks.
+/// Model that the screen shows when it is started for the first time: a stream that breaks.
 const FIRST_MODEL: &str = "lab/truncated-chunked";
 
-/// Where the request being edited is kept; `None` where nothing is.
+/// Returns the file in which the request being edited is kept; `None` if nothing is kept.
 fn draft_file(global: &Global, config: &Config) -> Option<PathBuf> {
     let folder =
         super::sessions::folder().filter(|_| config.autosave.enabled && !global.no_autosave);
     Some(folder?.parent()?.join("draft.json"))
 }
 
-/// Whether the arguments name nothing to send and nothing to open.
+/// Returns whether the arguments name nothing to send and nothing to open.
 fn asks_nothing(args: &UiArgs) -> bool {
     let asked = &args.request;
     args.file.is_none()
@@ -357,7 +357,7 @@ fn kept_draft(global: &Global, args: &UiArgs, config: &Config) -> Option<Draft> 
     Some(Draft { provider, url, dialect, method, headers, body, model, variables })
 }
 
-/// Whether nothing is asked for, and nothing was ever configured or recorded on this machine.
+/// Returns whether nothing is asked for, and nothing was ever configured or recorded on this machine.
 fn is_first_start(global: &Global, args: &UiArgs, config: &Config) -> bool {
     let recorded = super::sessions::folder()
         .and_then(|folder| std::fs::read_dir(folder).ok())

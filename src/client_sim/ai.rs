@@ -1,5 +1,5 @@
-//! What `streamText` of Vercel's `ai` makes of the parts of a provider: it joins no text, but it reports
-//! each part that belongs to nothing, and goes on.
+//! The handling of a provider's parts by `streamText` of Vercel's `ai`: it joins no text, but it reports each
+//! part that belongs to nothing, and continues.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,12 +137,12 @@ pub(super) fn mistyped(run: &mut ClientRun) {
     run.report("AI_TypeValidationError", "Type validation failed: Value: ");
 }
 
-/// Whether a field has a value of that kind.
+/// Returns whether a field has a value of that kind.
 pub(super) fn is(value: Value<'_>, name: &str, kind: Kind) -> bool {
     value.get(name).is_some_and(|field| field.kind() == kind)
 }
 
-/// Whether a field has a value of that kind, is null or is not there.
+/// Returns whether a field has a value of that kind, is null or is not there.
 pub(super) fn is_or_null(value: Value<'_>, name: &str, kind: Kind) -> bool {
     value.get(name).is_none_or(|field| field.is_null() || field.kind() == kind)
 }

@@ -20,7 +20,7 @@ struct AiGeminiReader {
     finish: Option<String>,
     /// The prompt was refused: what follows is passed over.
     blocked: bool,
-    /// An error came in the stream.
+    /// True if an error arrived in the stream.
     failed: bool,
 }
 

@@ -26,7 +26,7 @@ enum OpenBlock {
 struct OpenCall {
     name: String,
     input: String,
-    /// What its own tools put in front of the first piece.
+    /// Text that its own tools put in front of the first piece.
     prefix: Option<&'static str>,
 }
 
@@ -40,7 +40,7 @@ struct AiMessagesReader {
     /// The message that is open, by its id.
     message: Option<String>,
     stop: Option<String>,
-    /// Something came out of it: an error before that is one of the call.
+    /// True if it produced something. An error before that is one of the call.
     begun: bool,
 }
 

@@ -14,7 +14,7 @@ pub(super) fn reader() -> Box<dyn Reader> {
     Box::<AiResponsesReader>::default()
 }
 
-/// How far a part of a summary is.
+/// Progress of a part of a summary.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Summary {
     Active,
@@ -32,7 +32,7 @@ struct AiResponsesReader {
     refused: bool,
     /// An error was reported.
     failed: bool,
-    /// Why it ended: the provider's word, or the client's for that.
+    /// Reason that it ended: the provider's word, or the client's word for that.
     finish: Option<String>,
     /// An event was passed on: an error before that is one of the call.
     begun: bool,

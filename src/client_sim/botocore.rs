@@ -80,7 +80,7 @@ fn exception(message: EventStreamMessage<'_>, json: Value<'_>) -> Raised {
     Raised::new("EventStreamError", words)
 }
 
-/// What a careful loop takes from an event.
+/// Adds what a careful loop reads from an event.
 fn event(run: &mut ClientRun, kind: &str, json: Value<'_>) -> Result<(), Raised> {
     if !EVENTS.contains(&kind) {
         return Ok(());

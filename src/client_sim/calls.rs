@@ -1,5 +1,5 @@
-//! Which tool call a piece belongs to: by its index alone, or as `ai` has it, which looks at the id
-//! and the name too, and gives its caller no call that has no name.
+//! The assignment of pieces to tool calls: by index alone, or as in `ai`. The latter looks at the id and the
+//! name too, and passes its caller no call that has no name.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,8 @@ use super::client::Family;
 use super::{ClientRun, ClientToolCall};
 use crate::json::Value;
 
-/// So many calls under one index or id are told apart; a piece that more could own is nobody's.
+/// Largest number of calls under one index or id that are distinguished. A piece that more could own belongs
+/// to none.
 const MOST: usize = 64;
 
 /// A piece of a call. A blank id is none.
@@ -34,7 +35,7 @@ impl<'a> CallPiece<'a> {
     }
 }
 
-/// Where the calls stand in what is given.
+/// Places of the calls in what the caller receives.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// By choice and index.
@@ -42,16 +43,16 @@ pub(super) struct Calls {
     vercel: Vercel,
 }
 
-/// What `ai` knows of the calls.
+/// State of the calls in `ai`.
 #[derive(Debug, Default)]
 struct Vercel {
-    /// What came of calls that have an index and no name yet: their ids and arguments.
+    /// Ids and arguments of calls that have an index and no name yet.
     nameless: BTreeMap<u64, (Option<String>, String)>,
-    /// The indices at which a name came.
+    /// The indices at which a name arrived.
     named: BTreeSet<u64>,
     by_index: BTreeMap<u64, Vec<usize>>,
     by_id: BTreeMap<String, Vec<usize>>,
-    /// Of each call, how far its arguments have come.
+    /// Progress of the arguments of each call.
     states: Vec<Arguments>,
 }
 
@@ -86,7 +87,7 @@ pub(super) fn at(run: &mut ClientRun, choice: u32, index: Option<u64>) -> &mut C
     &mut tools[slot]
 }
 
-/// Keeps what comes of a call until its name does.
+/// Keeps what arrives of a call until its name does.
 fn wait_for_name(run: &mut ClientRun, mut piece: CallPiece<'_>) {
     let calls = &mut run.calls.vercel;
     let Some(index) = piece.index.filter(|index| !calls.named.contains(index)) else {
@@ -104,7 +105,7 @@ fn wait_for_name(run: &mut ClientRun, mut piece: CallPiece<'_>) {
     }
 }
 
-/// Gives a piece to the call that it belongs to.
+/// Adds a piece to the call that it belongs to.
 fn sort(run: &mut ClientRun, mut piece: CallPiece<'_>) {
     let blank = piece.name.take_if(|name| name.trim().is_empty()).is_some();
     let (calls, tools) = (&mut run.calls.vercel, &mut run.given.tools);
@@ -176,7 +177,7 @@ impl Vercel {
     }
 }
 
-/// The body of `ai` is over: what still has no name is no call, and the calls come in order.
+/// Ends the body of `ai`: what still has no name is no call, and the calls are put in order.
 pub(super) fn close(run: &mut ClientRun) {
     for (index, (id, arguments)) in std::mem::take(&mut run.calls.vercel.nameless) {
         let (id, arguments) = (id.map(Cow::Owned), arguments.into());
@@ -191,7 +192,7 @@ pub(super) fn close(run: &mut ClientRun) {
     }
 }
 
-/// How far a JSON object or array has come, by its brackets.
+/// Progress of a JSON object or array, by its brackets.
 #[derive(Debug, Default)]
 struct Arguments {
     open: Vec<char>,

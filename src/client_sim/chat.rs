@@ -6,7 +6,7 @@ use super::value::{compact, python_type};
 use super::{ClientRun, Reader, calls, litellm_messages};
 use crate::json::{Kind, Value};
 
-/// What stands for an error's words where there are none.
+/// Message of an error that has none.
 const NO_WORDS: &str = "An error occurred during streaming";
 
 /// The members of a delta that hold reasoning, with any provider.
@@ -43,7 +43,7 @@ fn read(run: &mut ClientRun, json: Value<'_>) {
     }
 }
 
-/// What a careful loop takes from a chunk.
+/// Adds what a careful loop reads from a chunk.
 pub(super) fn deliver(run: &mut ClientRun, json: Value<'_>) {
     run.given.chunks += 1;
     let choices = json.get("choices");
@@ -110,7 +110,7 @@ fn mistyped(run: &mut ClientRun) {
     run.report("AI_TypeValidationError", "Type validation failed: Value: ");
 }
 
-/// Whether the payload is a chunk to the client; if not, it has its say.
+/// Returns whether the payload is a chunk to the client. If not, the client reacts to it.
 fn is_chunk(run: &mut ClientRun, json: Value<'_>) -> bool {
     let object = json.kind() == Kind::Object;
     match run.client.family {
@@ -172,7 +172,7 @@ fn is_typed(json: Value<'_>) -> bool {
     })
 }
 
-/// Whether a member says anything.
+/// Returns whether a field has content.
 fn is_full(value: Value<'_>) -> bool {
     match value.kind() {
         Kind::Null => false,
@@ -182,7 +182,7 @@ fn is_full(value: Value<'_>) -> bool {
     }
 }
 
-/// Whether there is nothing in a delta that LiteLLM passes on.
+/// Returns whether a delta holds nothing that LiteLLM passes on.
 fn is_empty(delta: Option<Value<'_>>) -> bool {
     let members = ["content", "tool_calls", "function_call", "reasoning_content", "reasoning"];
     delta.is_none_or(|d| members.iter().all(|m| !d.get(m).is_some_and(is_full)))
@@ -289,7 +289,7 @@ fn old_finish(reason: &str) -> &str {
     }
 }
 
-/// The body is over, and no error came of it.
+/// Handles the end of the body, if it caused no error.
 fn close(run: &mut ClientRun) {
     match run.client.family {
         Family::LiteLlm { odd_reasoning_raises, .. } => {

@@ -10,7 +10,7 @@ use crate::json::{Kind, Value};
 /// The snapshot of the completion.
 #[derive(Debug, Default)]
 pub(super) struct NodeChatStream {
-    /// By index; what stands at no number of a place is a property and is in no list.
+    /// By index. A choice whose index is not the number of a place is a property and is in no list.
     choices: Option<BTreeMap<Index, NodeChoice>>,
 }
 
@@ -28,7 +28,7 @@ struct NodeChoice {
 #[derive(Debug, Default)]
 struct NodeToolCall {
     kind: Option<String>,
-    /// `None` where no `function` came.
+    /// `None` if no `function` arrived.
     function: Option<(String, String)>,
 }
 
@@ -40,7 +40,7 @@ fn is_place(index: &Index) -> bool {
     matches!(index, Index::At(at) if *at >= 0)
 }
 
-/// Whether a list that was filled by index has holes: then its last place is not its length.
+/// Returns whether a list that was filled by index has holes: then its last place is not its length.
 fn has_holes<T>(list: &BTreeMap<Index, T>) -> bool {
     let places = list.keys().filter(|index| is_place(index));
     places.zip(0..).any(|(index, at)| *index != Index::At(at))
@@ -50,7 +50,7 @@ fn is_set(index: Option<&Index>) -> bool {
     !matches!(index, None | Some(Index::None(_)))
 }
 
-/// What JavaScript adds to text for a value.
+/// Returns the text that JavaScript appends for a value.
 fn joined(value: Value<'_>) -> String {
     match value.kind() {
         Kind::Array => value.items().map(joined).collect::<Vec<_>>().join(","),

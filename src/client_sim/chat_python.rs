@@ -140,7 +140,7 @@ impl PythonChoice {
         Ok(())
     }
 
-    /// What follows for a choice once its delta is in: the finish, and the look at each call.
+    /// Does what follows for a choice once its delta is in: the finish, and the check of each call.
     fn settle(&mut self, choice: &Json) -> Result<(), Raised> {
         if let Some(finish) = choice.get("finish_reason").and_then(Json::as_str)
             && !finish.is_empty()

@@ -1,4 +1,4 @@
-//! What a row of the table says about a client.
+//! The description of a client in a row of the table.
 
 use super::sse::SseRules;
 use super::{EventTransport, Reader};
@@ -11,13 +11,13 @@ pub struct Client {
     pub name: &'static str,
     /// The version that was measured.
     pub version: &'static str,
-    /// What counts as given to its caller.
+    /// Description of what counts as received by its caller.
     pub gives: &'static str,
     /// The dialect that it speaks.
     pub dialect: &'static str,
-    /// What it reads an answer from.
+    /// Transports from which it reads an answer.
     pub transports: &'static [EventTransport],
-    /// How it stands to the dialect's vendor.
+    /// Its relation to the dialect's vendor.
     pub standing: Standing,
     /// The address of whoever reported, or of the code that was read.
     pub evidence: &'static str,
@@ -45,9 +45,9 @@ impl Client {
         }
     }
 
-    /// Whether a body that was carried so reaches this client's decoder. Text over HTTP does, whatever its
-    /// form: a client of server-sent events that receives lines of JSON or a web page makes something of
-    /// it. A binary message or one of a WebSocket is another thing.
+    /// Returns whether a body with this transport reaches this client's decoder. Text over HTTP does,
+    /// whatever its form: a client of server-sent events that receives lines of JSON or a web page reads
+    /// something from it. A binary message or one of a WebSocket is another case.
     pub(super) fn receives(&self, transport: Option<EventTransport>) -> bool {
         let is_text = |transport: Option<EventTransport>| {
             matches!(transport, None | Some(EventTransport::Sse | EventTransport::Ndjson))
@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// What `[DONE]` does.
+/// Effect of `[DONE]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DoneHandling {
     /// Data that begins so ends the stream.
@@ -68,18 +68,18 @@ pub(super) enum DoneHandling {
     Unknown,
 }
 
-/// What a payload does that is not JSON.
+/// Effect of a payload that is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Junk {
     /// Ends the stream with an error of this class.
     Raises(&'static str),
-    /// Is reported, and the stream goes on.
+    /// Is reported, and the stream continues.
     Reported,
     /// Is nothing to it.
     PassedOver,
 }
 
-/// What a body does that is cut off.
+/// Effect of a truncated body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Truncation {
     /// An error of this class and words.
@@ -95,7 +95,7 @@ pub(super) enum Truncation {
     Ends,
 }
 
-/// Whose ways it has where these are more than a word.
+/// Family whose behavior it shares, where that is more than a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     OpenAiPython,
@@ -103,7 +103,7 @@ pub(super) enum Family {
     VercelAi,
     LangChain,
     LiteLlm {
-        /// What stands before the words of an error inside the stream.
+        /// Text in front of the message of an error inside the stream.
         wrap: &'static str,
         /// `litellm.drop_params` is set.
         drop_params: bool,

@@ -10,12 +10,12 @@ pub(super) fn reader() -> Box<dyn Reader> {
     Box::<CodexReader>::default()
 }
 
-/// How it reports a turn that failed.
+/// Name under which it reports a turn that failed.
 pub(super) const FAILED: &str = "turn.failed";
-/// What stands before the words of an error in the stream.
+/// Text in front of the message of an error in the stream.
 pub(super) const DISCONNECTED: &str = "stream disconnected before completion: ";
 
-/// What it says of a request that does not fit the model.
+/// Message for a request that does not fit the model.
 const TOO_LONG: &str = "Codex ran out of room in the model's context window.";
 
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
-//! Cohere's second chat API, as its SDK reads it (`cohere/v2/raw_client.py`): what does not fit a type is passed
-//! over with a line in the log, and nothing that stands in the stream is raised.
+//! Cohere's second chat API, as its SDK reads it (`cohere/v2/raw_client.py`): what does not fit a type is
+//! skipped with a line in the log, and nothing in the stream is raised.
 
 use super::value::text;
 use super::{ClientRun, Reader, calls};
@@ -30,7 +30,7 @@ impl Reader for CohereReader {
     }
 }
 
-/// What a careful loop takes from an event.
+/// Adds what a careful loop reads from an event.
 fn deliver(run: &mut ClientRun, event: Value<'_>) {
     if !is_typed(event) {
         return;

@@ -1,5 +1,5 @@
-//! What a client raises where the connection fails, or the content coding: the errors of its HTTP library,
-//! or what it makes of them.
+//! Errors that a client raises when the connection or the content coding fails: those of its HTTP library, or
+//! what it turns them into.
 
 use super::client::{Client, Family};
 use super::{Facts, Raised};
@@ -77,8 +77,8 @@ pub(super) fn httpx(cause: EndCause) -> Raised {
     }
 }
 
-/// The error of urllib3 about a body that was cut; none where only `Content-Length` tells, which botocore
-/// does not have it hold the body against.
+/// Returns the error of urllib3 about a truncated body; none if only `Content-Length` shows it, because
+/// botocore does not let urllib3 check the body against that.
 pub(super) fn urllib3(seen: &Facts, cause: EndCause) -> Option<Raised> {
     let is_chunked = seen.head.as_ref().is_none_or(|head| {
         let coding = head.header("transfer-encoding");

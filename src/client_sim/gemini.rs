@@ -16,7 +16,8 @@ pub(super) fn reader() -> Box<dyn Reader> {
 /// Gemini's gate: every payload is a chunk, or an error.
 const GATE: Gate = Gate { admits: |_, _, _| true, is_error: in_band_error };
 
-/// Raises an error that stands in the stream: the first key of a payload is `error`.
+/// Raises an error inside the stream, where the first key of a payload is `error`. Returns whether there was
+/// one.
 fn in_band_error(run: &mut ClientRun, json: Value<'_>) -> bool {
     let Some((key, error)) = json.entries().next().filter(|(key, _)| key.is("error")) else {
         return false;
@@ -29,7 +30,7 @@ fn in_band_error(run: &mut ClientRun, json: Value<'_>) -> bool {
     true
 }
 
-/// What a careful loop takes from a chunk.
+/// Adds what a careful loop reads from a chunk.
 fn deliver(run: &mut ClientRun, json: Value<'_>) {
     run.given.chunks += 1;
     for candidate in json.get("candidates").into_iter().flat_map(Value::items) {

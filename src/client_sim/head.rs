@@ -1,4 +1,4 @@
-//! What a client makes of an answer that was refused: the class of its error, and its words.
+//! The handling of a refused answer by a client: the class of its error, and its message.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::client::{Client, Family};
 use super::value::{compact, python};
 use crate::json::{Kind, Tape, Value};
 
-/// How much of a body an error's words keep, in characters.
+/// Largest number of characters of a body that an error's message keeps.
 const WORDS: usize = 600;
 
 /// The error for a status of 300 and above, with the body's text.
@@ -107,7 +107,7 @@ fn litellm_words(
     }
 }
 
-/// Whether a 422 names the parameter that it minds in the one shape that LiteLLM can act upon:
+/// Returns whether a 422 names the parameter that it rejects in the one form that LiteLLM can act upon:
 /// `message.detail[].loc` of exactly two steps.
 pub(super) fn two_step_place(body: &str) -> bool {
     let mut tape = Tape::new();
@@ -178,7 +178,8 @@ pub(super) fn litellm(status: u16, words: &str) -> (&'static str, String) {
     (class, format!("litellm.{class}: {again}OpenAIException - {words}"))
 }
 
-/// Whether the AI SDK's schema of a provider's errors accepts one; it reads no words of another.
+/// Returns whether the AI SDK's schema of a provider's errors accepts this one. The SDK reads no message from
+/// any other.
 fn is_in_schema(dialect: &str, json: Option<Value<'_>>) -> bool {
     let text =
         |path: &[&str]| json.and_then(|j| j.at(path)).is_some_and(|v| v.kind() == Kind::String);

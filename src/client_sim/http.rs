@@ -1,6 +1,6 @@
-//! What the HTTP libraries below the clients accept of a response. What no library returns no SDK can read, so a client
-//! view begins here. `tests/http_limits/measure.py` asked the libraries, and `tests/http_limits/clients.py` the
-//! clients, whose answers are in `tests/http_limits/clients.json`.
+//! Responses that the HTTP libraries below the clients accept. No SDK can read what no library returns, so a
+//! client view begins here. `tests/http_limits/measure.py` asked the libraries, and
+//! `tests/http_limits/clients.py` the clients, whose answers are in `tests/http_limits/clients.json`.
 
 use super::client::{Client, Family, Truncation};
 use super::{ClientRun, Raised};
@@ -39,7 +39,7 @@ impl std::fmt::Display for HttpLimit {
     }
 }
 
-/// What a response may have that not every library reads.
+/// A feature of a response that not every library reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpOddity {
     /// An interim response with the status 103.
@@ -111,7 +111,7 @@ impl HttpOddity {
         }
     }
 
-    /// Whether a response has it.
+    /// Returns whether a response has it.
     fn is_in(self, seen: &Facts, head: &Head) -> bool {
         let interim = |status| seen.interim.iter().any(|(_, head)| head.status == status);
         let lengths =
@@ -183,12 +183,12 @@ pub struct Stack {
     pub trailers_in_all: HttpLimit,
     /// Bytes of a chunk's extension, with the semicolon.
     pub extension: HttpLimit,
-    /// What it refuses besides.
+    /// Oddities that it refuses besides.
     pub refuses: &'static [HttpOddity],
 }
 
 impl Client {
-    /// The HTTP library that it stands on.
+    /// Returns the HTTP library that it is built on.
     pub fn stack(&self) -> &'static Stack {
         match self.family {
             Family::OpenAiPython
@@ -206,7 +206,7 @@ impl Client {
 }
 
 impl Stack {
-    /// Why it does not return a response with these headers, if it does not.
+    /// Returns why it does not return a response with these headers, if it does not.
     fn refuses(&self, seen: &Facts) -> Option<String> {
         let head = seen.head.as_ref()?;
         // Its bounds are of HTTP/1.
@@ -227,7 +227,7 @@ impl Stack {
         Some(format!("{} {}", self.name, odd.reason()))
     }
 
-    /// Why it fails at the trailers, if it does.
+    /// Returns why it fails at the trailers, if it does.
     fn refuses_trailers(&self, seen: &Facts) -> Option<String> {
         let trailers = seen.trailers.as_ref()?;
         if seen.head.as_ref().is_none_or(|head| head.version.starts_with("HTTP/2")) {
@@ -304,10 +304,10 @@ pub(super) fn is_cut_off(run: &mut ClientRun, seen: &Facts) -> bool {
     true
 }
 
-/// What Codex reports of a request without a response.
+/// Message of Codex for a request without a response.
 const SENDING: &str = "stream disconnected before completion: error sending request";
 
-/// What a client raises whose library returns no response.
+/// Returns the error of a client whose library returns no response.
 fn no_response(client: &Client) -> Raised {
     let (class, words) = match client.family {
         Family::OpenAiPython | Family::OpenAiNode | Family::Anthropic | Family::AnthropicNode => {
@@ -326,7 +326,7 @@ fn no_response(client: &Client) -> Raised {
     Raised::new(class, words)
 }
 
-/// What a client raises whose library fails at the trailers; nothing where it has stopped reading by then.
+/// Returns the error of a client whose library fails at the trailers; none if it has stopped reading by then.
 fn at_trailers(client: &Client) -> Option<Raised> {
     let (class, words) = match client.family {
         Family::OpenAiPython => ("APIConnectionError", "Connection error."),
@@ -347,7 +347,7 @@ fn at_trailers(client: &Client) -> Option<Raised> {
     Some(Raised::new(class, words))
 }
 
-/// How large a head is.
+/// Size of a response's headers.
 #[derive(Default)]
 struct Size {
     fields: u64,

@@ -10,7 +10,7 @@ pub(super) fn reader() -> Box<dyn Reader> {
     Box::<LiteLlmMessagesReader>::default()
 }
 
-/// What ends a line to Python beside CR and LF.
+/// Characters that end a line in Python, besides CR and LF.
 const LINE_ENDS: &[char] =
     &['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
 
@@ -20,20 +20,20 @@ struct LiteLlmMessagesReader {
     pieces: Option<JsonPieces>,
     /// The kind of the block that is open.
     kind: String,
-    /// What came for it.
+    /// Deltas that arrived for it.
     delta: Option<BlockDeltas>,
-    /// How many calls there were.
+    /// Number of calls.
     calls: u64,
     finish: Option<&'static str>,
     /// The finish is the provider's.
     told: bool,
 }
 
-/// JSON that comes in pieces.
+/// JSON that arrives in pieces.
 #[derive(Debug, Default)]
 struct JsonPieces {
     text: String,
-    /// What stands at its beginning is no JSON, and stays there.
+    /// True if it begins with something that is not JSON, which stays there.
     stuck: bool,
 }
 
@@ -207,7 +207,7 @@ impl LiteLlmMessagesReader {
         Ok(())
     }
 
-    /// Whether the block that is open is a call.
+    /// Returns whether the open block is a call.
     fn is_call(&self) -> bool {
         matches!(self.kind.as_str(), "tool_use" | "server_tool_use")
     }
@@ -224,7 +224,7 @@ fn failed(words: String) -> String {
     format!("APIConnectionError: {words}")
 }
 
-/// A field that it takes for granted.
+/// Returns a field that it expects to be there.
 fn key<'a>(of: Value<'a>, name: &str) -> Result<Value<'a>, String> {
     of.get(name).ok_or_else(|| failed(format!("'{name}'")))
 }

@@ -14,7 +14,7 @@ pub(super) fn reader() -> Box<dyn Reader> {
     Box::<LiteLlmResponsesReader>::default()
 }
 
-/// What stands before its words about a delta without text.
+/// Text in front of its message about a delta without text.
 const UNREADABLE: &str = "Error parsing chunk: Chat provider: ";
 
 #[derive(Debug, Default)]

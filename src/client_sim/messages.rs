@@ -11,7 +11,7 @@ use crate::json::{ErrorKind, Kind, Tape, Value};
 /// Anthropic's gate: the event's name decides.
 pub(super) const GATE: Gate = Gate { admits, is_error: |_, _| false };
 
-/// Whether an event is read on: one without a name is passed over.
+/// Returns whether an event is read further. One without a name is skipped.
 fn admits(run: &mut ClientRun, event: &str, data: &str) -> bool {
     match event {
         "" => {
@@ -35,7 +35,7 @@ fn admits(run: &mut ClientRun, event: &str, data: &str) -> bool {
     }
 }
 
-/// What a careful loop over the plain iteration takes from an event.
+/// Adds what a careful loop over the plain iteration reads from an event.
 pub(super) fn deliver(run: &mut ClientRun, event: Value<'_>) {
     run.given.chunks += 1;
     let given = &mut run.given;
@@ -72,7 +72,7 @@ pub(super) fn deliver(run: &mut ClientRun, event: Value<'_>) {
     }
 }
 
-/// What stands in the message from its start: all of it, where a program called the tools.
+/// Adds what is in the message from its start: all of it, where a program called the tools.
 fn filled(given: &mut super::Given, message: Option<Value<'_>>) {
     let blocks = message.and_then(|m| m.get("content"));
     for block in blocks.into_iter().flat_map(Value::items) {
@@ -100,7 +100,7 @@ fn add_texts(given: &mut super::Given, from: Value<'_>) {
     }
 }
 
-/// Whether a block of this kind is a call, whoever runs it.
+/// Returns whether a block of this kind is a call, whoever runs it.
 pub(super) fn is_call(kind: &str) -> bool {
     kind.ends_with("tool_use")
 }
@@ -112,7 +112,7 @@ pub(super) struct MessageBlock {
     /// Its text or thought; `None` where the field is not there.
     pub(super) text: Option<String>,
     pub(super) name: Option<String>,
-    /// The input as it stood at the start.
+    /// The input as it was at the start.
     pub(super) input: Option<String>,
     /// The pieces of the input, joined.
     pub(super) pieces: String,
@@ -137,7 +137,7 @@ impl MessageBlock {
         Some(content.items().map(Self::of).collect())
     }
 
-    /// Whether the helpers join its pieces.
+    /// Returns whether the helpers join its pieces.
     pub(super) fn takes_input(&self) -> bool {
         matches!(self.kind.as_str(), "tool_use" | "server_tool_use")
     }

@@ -10,7 +10,7 @@ use crate::json::{ErrorKind, Tape, Value};
 #[derive(Debug, Default)]
 pub(super) struct NodeMessageStream {
     snapshot: Option<MessageSnapshot>,
-    /// The message as it was when `message_stop` came.
+    /// The message as it was when `message_stop` arrived.
     stopped: Option<MessageSnapshot>,
 }
 
@@ -26,7 +26,8 @@ fn throw(message: impl Into<String>) -> Raised {
     Raised::new("AnthropicError", message)
 }
 
-/// Where `list.at(index)` finds a block, and where `list[index]` puts it: nowhere, where these differ.
+/// Returns the places where `list.at(index)` finds a block and where `list[index]` puts it. The second is
+/// nowhere if they differ.
 fn place(index: &Index, len: usize) -> (Option<usize>, Option<usize>) {
     let read = match index {
         Index::At(at) if *at < 0 => {
@@ -84,7 +85,7 @@ impl MessageSnapshot {
 const KNOWN: &[&str] =
     &["text_delta", "citations_delta", "input_json_delta", "thinking_delta", "signature_delta"];
 
-/// What reading a tool's input throws.
+/// Returns the error that reading a tool's input throws.
 fn check(block: &MessageBlock) -> Result<(), Raised> {
     let mut tape = Tape::new();
     match tape.parse(&block.pieces) {

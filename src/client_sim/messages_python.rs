@@ -75,7 +75,8 @@ impl PythonMessageStream {
 /// block ends, in bytes.
 const MAX_READ_AGAIN: usize = 4 << 10;
 
-/// What the helper raises for a tool's input: it minds neither an early end nor what follows.
+/// Returns the error that the helper raises for a tool's input, if any. It ignores an early end and what
+/// follows.
 fn check(block: &MessageBlock) -> Result<(), Raised> {
     let mut tape = Tape::new();
     match tape.parse(&block.pieces) {

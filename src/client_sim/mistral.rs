@@ -35,7 +35,7 @@ impl Reader for MistralReader {
     }
 }
 
-/// What a careful loop takes from a chunk.
+/// Adds what a careful loop reads from a chunk.
 fn deliver(run: &mut ClientRun, json: Value<'_>) {
     run.given.chunks += 1;
     for choice in json.get("choices").into_iter().flat_map(Value::items) {
@@ -76,7 +76,7 @@ fn deliver(run: &mut ClientRun, json: Value<'_>) {
     }
 }
 
-/// What does not fit the types.
+/// Values that do not fit the types.
 #[derive(Debug, Default)]
 struct Misfits {
     count: u32,

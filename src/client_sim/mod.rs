@@ -60,7 +60,7 @@ use sse::Next;
 pub struct Raised {
     /// The class, without its module.
     pub class: &'static str,
-    /// What it says, or how that begins; empty where it is a parser's own account of the place.
+    /// Its message, or the beginning of it; empty if it is a parser's own account of the place.
     pub message: String,
 }
 
@@ -82,7 +82,7 @@ pub struct ClientToolCall {
     index: Option<u64>,
 }
 
-/// What the caller has been given.
+/// Everything that the caller has received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
     /// The text of each choice.
@@ -91,22 +91,22 @@ pub struct Given {
     pub reasoning: BTreeMap<u32, String>,
     /// The tool calls.
     pub tools: Vec<ClientToolCall>,
-    /// Why each choice ended.
+    /// Reason that each choice ended.
     pub finish: BTreeMap<u32, String>,
-    /// The finish is the client's own: none came.
+    /// True if the finish is the client's own because none arrived.
     pub fabricated: bool,
-    /// How many payloads the client read and passed on.
+    /// Number of payloads that the client read and passed on.
     pub chunks: u64,
     /// The (first) error.
     pub error: Option<Raised>,
     /// The stream has no end: the caller waits.
     pub waits: bool,
-    /// Why this recording can't tell: the client would have asked again, elsewhere, or its bytes were
-    /// withheld.
+    /// Reason that this recording can't show it: the client would have asked again, elsewhere, or its bytes
+    /// were withheld.
     pub elsewhere: Option<String>,
 }
 
-/// How a family of clients reads the events of its decoder.
+/// A way for a family of clients to read the events of its decoder.
 trait Reader: std::fmt::Debug + Send {
     /// Takes in one event.
     fn event(&mut self, run: &mut ClientRun, event: &str, data: &str);
@@ -114,7 +114,7 @@ trait Reader: std::fmt::Debug + Send {
     /// Takes in one binary message.
     fn message(&mut self, _run: &mut ClientRun, _bytes: &[u8]) {}
 
-    /// The body is over, and no error came of it.
+    /// Handles the end of the body, if it caused no error.
     fn close(&mut self, _run: &mut ClientRun) {}
 
     /// The transport failed.
@@ -141,7 +141,7 @@ pub struct ClientRun {
     /// The offset in the body behind the event that brought the error.
     failed_at: Option<usize>,
     over: bool,
-    /// Why its HTTP library did not return the response, or not all of it.
+    /// Reason that its HTTP library did not return the response, or not all of it.
     http: Option<String>,
 }
 
@@ -177,22 +177,23 @@ impl ClientRun {
         self.client
     }
 
-    /// What its caller has by now.
+    /// Returns what its caller has received so far.
     pub fn given(&self) -> &Given {
         &self.given
     }
 
-    /// Whether it speaks the dialect of an exchange; one without a dialect may be anybody's.
+    /// Returns whether it speaks the dialect of an exchange. An exchange without a dialect may belong to any
+    /// client.
     pub fn speaks(&self, seen: &Facts) -> bool {
         seen.dialect().is_none_or(|d| d.name() == self.client.dialect)
     }
 
-    /// What one ought to know besides: what it leaves unread, hides or makes up.
+    /// Returns what else is worth knowing: what it leaves unread, hides or fabricates.
     pub fn remarks(&self, seen: &Facts) -> Vec<Remark> {
         remark::remarks(self, seen)
     }
 
-    /// Reads on to where the exchange has come. The work is linear in what is new.
+    /// Continues reading up to where the exchange is now. The work is linear in what is new.
     pub fn advance(&mut self, seen: &Facts) {
         if self.over || !self.speaks(seen) {
             return;
@@ -224,8 +225,8 @@ impl ClientRun {
         if self.client.family == Family::Botocore { seen.wire() } else { seen.body() }
     }
 
-    /// Whether it raises an error of the content coding. What ends too early is the end to all of them, and a
-    /// coding that they do not know is none.
+    /// Returns whether it raises an error of the content coding. All of them treat data that ends too early
+    /// as the end, and an unknown coding as none.
     fn fails_to_decode(&self, seen: &Facts) -> bool {
         let is_known = seen.coding().is_none_or(crate::inspect::ContentDecoder::is_known);
         let damaged = seen.coding_error.is_some() && is_known && !seen.coding_ended_early();
@@ -289,7 +290,7 @@ impl ClientRun {
         });
     }
 
-    /// Tells the caller of an error, and goes on: `ai` does.
+    /// Reports an error to the caller and continues, as `ai` does.
     fn report(&mut self, class: &'static str, message: impl Into<String>) {
         self.given.error.get_or_insert_with(|| Raised::new(class, message));
         self.given.finish.insert(0, "error".into());
@@ -301,7 +302,7 @@ impl ClientRun {
         self.given.error = Some(Raised::new(class, message));
     }
 
-    /// The same at `ai`, where the first error stays and what comes at the end does not come: the
+    /// Does the same for `ai`, where the first error stays and what would follow at the end does not: the
     /// calls and the finish.
     fn break_off(&mut self, class: &'static str, message: impl Into<String>) {
         self.stopped = true;
@@ -361,7 +362,7 @@ impl ClientRun {
         }
     }
 
-    /// What Codex makes of anything but an event stream was not measured.
+    /// Returns whether this is Codex, whose handling of anything but an event stream was not measured.
     fn unmeasured(&mut self) -> bool {
         let only_streams = self.client.family == Family::Codex;
         if only_streams {
@@ -429,7 +430,7 @@ impl ClientRun {
         self.fail(raised.class, raised.message);
     }
 
-    /// Whether LiteLLM has read no event of Responses yet.
+    /// Returns whether LiteLLM has read no event of Responses yet.
     fn is_unbegun_stream(&self) -> bool {
         let is_litellm = matches!(self.client.family, Family::LiteLlm { .. });
         is_litellm && self.client.dialect == "openai-responses" && self.given.chunks == 0
@@ -482,8 +483,8 @@ impl ClientRun {
     }
 }
 
-/// Whether the head says that the connection closes behind the body: then fetch of Node takes a
-/// body that is cut for one that is whole.
+/// Returns whether the headers say that the connection closes after the body. The fetch of Node then treats a
+/// truncated body as whole.
 fn closes(seen: &Facts) -> bool {
     let Some(head) = &seen.head else { return false };
     head.header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"))

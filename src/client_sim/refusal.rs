@@ -1,4 +1,4 @@
-//! What the SDKs of Bedrock, Cohere and Mistral make of an answer that they do not read as a stream.
+//! The handling by the SDKs of Bedrock, Cohere and Mistral of an answer that they do not read as a stream.
 
 use super::client::Family;
 use super::value::python;
@@ -33,8 +33,8 @@ pub(super) fn refused(family: Family, status: u16, seen: &Facts) -> Raised {
     }
 }
 
-/// What a client needs to hear of the content type before it reads a stream, where this answer says otherwise. A
-/// body without headers counts as a stream.
+/// Returns the error of a client that requires a content type before it reads a stream, if this answer has
+/// another. A body without headers counts as a stream.
 pub(super) fn not_a_stream(family: Family, seen: &Facts) -> Option<Raised> {
     let head = seen.head.as_ref()?;
     let kind = head.header("content-type").unwrap_or_default();

@@ -1,23 +1,23 @@
-//! What one ought to know besides what the caller is given: what is left unread, hidden, made up.
+//! Remarks beyond what the caller receives: what is left unread, hidden or fabricated.
 
 use super::client::Family;
 use super::{ClientRun, Given};
 use crate::dialect::Channel;
 use crate::inspect::Facts;
 
-/// How much of an error's words is looked for and reported, in characters.
+/// Number of characters of an error's message that are looked for and reported.
 const WORDS: usize = 200;
 
-/// One thing that the caller can't see from what it is given.
+/// One thing that the caller can't see from what it receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// A sentence.
     pub text: String,
-    /// Where that was seen: a scenario of the lab, and whoever reported it.
+    /// Evidence for it: a scenario of the lab, and whoever reported it.
     pub evidence: &'static str,
 }
 
-/// What a run counts on its way.
+/// Counts that a run keeps as it reads.
 #[derive(Debug, Default)]
 pub(super) struct RunNotes {
     unread: Vec<(&'static str, u64)>,
@@ -32,12 +32,12 @@ pub(super) struct RunNotes {
     pub finish_told: bool,
     /// The body was cut, and the client took that for an end.
     pub cut_passed: bool,
-    /// The call gave `None` where a stream was promised.
+    /// True if the call returned `None` where a stream was promised.
     pub none: bool,
 }
 
 impl RunNotes {
-    /// A delta held reasoning in a member that nobody reads.
+    /// Notes a delta that held reasoning in a field that no one reads.
     pub(super) fn unread(&mut self, name: &'static str) {
         match self.unread.iter_mut().find(|(n, _)| *n == name) {
             Some((_, n)) => *n += 1,
@@ -78,7 +78,7 @@ pub(super) fn remarks(run: &ClientRun, seen: &Facts) -> Vec<Remark> {
     all
 }
 
-/// Deltas that the caller does not get as they came.
+/// Reports deltas that the caller does not receive as they arrived.
 fn unread(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     let (notes, family) = (&run.notes, run.client.family);
     for (name, n) in &notes.unread {
@@ -112,7 +112,7 @@ fn unread(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     }
 }
 
-/// What the client passes over, changes or makes up without saying so.
+/// Reports what the client silently skips, changes or fabricates.
 fn untold(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     let (notes, given) = (&run.notes, &run.given);
     if notes.nameless > 0 {
@@ -159,13 +159,14 @@ fn refused(run: &ClientRun, seen: &Facts, say: &mut impl FnMut(String, &'static 
         );
     } else if matches!(run.client.family, Family::LiteLlm { .. }) && seen.status() == Some(422) {
         say(
-            "with `litellm.drop_params = True` there is no error: `acompletion` returns None".into(),
+            "with `litellm.drop_params = True` there is no error: `acompletion` returns None"
+                .into(),
             "lab/http-422; BerriAI/litellm#32221",
         );
     }
 }
 
-/// What a caller trips over that takes `chunk.choices[0].delta.content` for granted.
+/// Reports what breaks a caller that relies on `chunk.choices[0].delta.content` being there.
 fn careless(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     let notes = &run.notes;
     let python = run.client.family == Family::OpenAiPython;
@@ -210,7 +211,7 @@ fn careless(run: &ClientRun, say: &mut impl FnMut(String, &'static str)) {
     }
 }
 
-/// What the stream had and the caller has not.
+/// Reports what the stream had and the caller has not.
 fn compared(given: &Given, seen: &Facts, say: &mut impl FnMut(String, &'static str)) {
     let answer = seen.answer();
     let chars = |text: &str| text.chars().count();

@@ -5,7 +5,7 @@ use super::value::{field, text};
 use super::{ClientRun, ClientToolCall, calls};
 use crate::json::Value;
 
-/// What a careful loop over the plain iteration takes from an event.
+/// Adds what a careful loop over the plain iteration reads from an event.
 pub(super) fn deliver(run: &mut ClientRun, event: Value<'_>) {
     run.given.chunks += 1;
     let kind = event.str("type").unwrap_or_default();
@@ -101,7 +101,7 @@ impl OutputItem {
         Some(field(response, "output")?.items().map(Self::of).collect())
     }
 
-    /// Whether it is a call of a tool, whoever runs that.
+    /// Returns whether it is a call of a tool, whoever runs that.
     pub(super) fn is_call(&self) -> bool {
         self.kind.ends_with("_call")
     }

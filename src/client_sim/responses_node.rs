@@ -114,7 +114,7 @@ const WITHOUT_STATE: &[&str] = &[
     "keepalive",
 ];
 
-/// Whether an event only changes the status of its item.
+/// Returns whether an event only changes the status of its item.
 fn is_with_status(event: &str) -> bool {
     WITH_STATUS
         .iter()

@@ -8,7 +8,7 @@ use super::sdk::{Final, Helper};
 use super::value::{Index, field, no_attribute, not_joined, text};
 use crate::json::{Kind, Value};
 
-/// What two items have to share to count as one.
+/// Properties that two items have to share to count as one.
 type ItemIdentity = (String, Option<String>, Option<String>);
 
 /// The state of the stream.

@@ -1,5 +1,5 @@
-//! The reader that the vendors' SDKs share: each event is checked, given to the accumulating helper
-//! where the client is one, and then to the caller.
+//! The reader that the vendors' SDKs share. Each event is checked, passed to the accumulating helper if the
+//! client is one, and then passed to the caller.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use super::client::Family;
 use super::{ClientRun, ClientToolCall, Raised, Reader};
 use crate::json::Value;
 
-/// How a family of SDKs decides which events its caller gets.
+/// A family of SDKs' way to decide which events its caller receives.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// Whether an event is read on, by its name and data, before its JSON is.
+    /// Returns whether an event is read further, by its name and data, before its JSON is.
     pub(super) admits: fn(&mut ClientRun, event: &str, data: &str) -> bool,
-    /// Raises an error that stands in a payload, and returns whether there was one.
+    /// Raises an error that a payload contains, and returns whether there was one.
     pub(super) is_error: fn(&mut ClientRun, Value<'_>) -> bool,
 }
 
@@ -24,7 +24,7 @@ pub(super) trait Helper: std::fmt::Debug + Send {
     /// What the helper raises; the caller does not get the event then.
     fn add(&mut self, event: Value<'_>) -> Result<(), Raised>;
 
-    /// Whether it passes over an event without a word.
+    /// Returns whether it silently skips an event.
     fn skips(&self, _event: Value<'_>) -> bool {
         false
     }

@@ -8,18 +8,18 @@ use std::ops::Range;
 
 use crate::frame::eventstream::{Damage, EventStreamMessage};
 
-/// How a client's decoder departs from the HTML standard.
+/// Differences of a client's decoder from the HTML standard.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SseRules {
     /// A byte order mark stays in front of the first line, which is then no field that is known.
     pub bom_hides_line: bool,
     /// A line that is not UTF-8 ends the stream; else odd bytes become U+FFFD.
     pub strict_utf8: bool,
-    /// What a blank line has to follow to be an event.
+    /// Lines that a blank line has to follow to be an event.
     pub dispatch: Dispatch,
 }
 
-/// When a blank line makes an event.
+/// Condition under which a blank line makes an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dispatch {
     /// After a `data` line: the standard.
@@ -39,7 +39,7 @@ pub(super) enum Dispatch {
     Message,
 }
 
-/// What the next bytes were.
+/// Result of reading the next bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// An event: its name (empty where it has none) and its data.
@@ -52,7 +52,7 @@ pub(super) enum Next {
     More,
 }
 
-/// A decoder that remembers how far it came.
+/// A decoder that remembers how far it has read.
 #[derive(Debug, Default)]
 pub(super) struct SseDecoder {
     /// The first byte of the line that has no end yet.
@@ -100,7 +100,7 @@ impl SseDecoder {
         self.line
     }
 
-    /// The next event of `body`, the whole body as far as it has come.
+    /// Returns the next event of `body`, the whole body received so far.
     pub(super) fn next(&mut self, body: &[u8], rules: &SseRules) -> Next {
         if rules.dispatch == Dispatch::Message {
             return self.message(body);
@@ -134,7 +134,7 @@ impl SseDecoder {
         }
     }
 
-    /// The next message; a damaged one goes on to the end of the body.
+    /// Returns the next message. A damaged one continues to the end of the body.
     fn message(&mut self, body: &[u8]) -> Next {
         let rest = body.get(self.line..).unwrap_or_default();
         let message = EventStreamMessage::of(rest);
@@ -147,7 +147,7 @@ impl SseDecoder {
         Next::Message(start..self.line)
     }
 
-    /// What is left at the end of the body, where a client reads that too.
+    /// Returns what is left at the end of the body, if a client reads that too.
     pub(super) fn finish(&mut self, body: &[u8], rules: &SseRules) -> Next {
         let rest = body.get(self.line..).unwrap_or_default();
         self.line = body.len();

@@ -3,7 +3,7 @@
 use crate::frame::Framing;
 use crate::inspect::Facts;
 
-/// How the events of an answer are carried.
+/// A way to carry the events of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventTransport {
     /// Server-sent events.

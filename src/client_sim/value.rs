@@ -3,10 +3,10 @@
 use super::Raised;
 use crate::json::{Kind, Value};
 
-/// How much of a value is written before deep ones are left as JSON, in characters.
+/// Number of characters of a value that are written before deep ones are left as JSON.
 const WORDS: usize = 2_400;
 
-/// A field as Python's attribute access gives it: a missing one is `None`, as null is.
+/// Returns a field as Python's attribute access does: a missing one is `None`, as null is.
 pub(super) fn field<'a>(value: Option<Value<'a>>, name: &str) -> Option<Value<'a>> {
     value?.get(name).filter(|v| !v.is_null())
 }
@@ -16,7 +16,7 @@ pub(super) fn text(value: Option<Value<'_>>, name: &str) -> Option<String> {
     field(value, name)?.as_str().map(std::borrow::Cow::into_owned)
 }
 
-/// A place in a list, as the wire gives it.
+/// A place in a list, as it is on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Index {
     /// A number of a place.
@@ -28,7 +28,7 @@ pub(super) enum Index {
 }
 
 impl Index {
-    /// The index that stands in a field.
+    /// Returns the index in a field.
     pub(super) fn of(event: Value<'_>, name: &str) -> Self {
         let Some(value) = event.get(name) else { return Self::None("undefined") };
         match value.kind() {
@@ -45,7 +45,7 @@ impl Index {
         }
     }
 
-    /// How JavaScript writes it in a message.
+    /// Returns the text that JavaScript writes for it in a message.
     pub(super) fn script(&self) -> String {
         match self {
             Self::At(at) => at.to_string(),
@@ -82,7 +82,7 @@ impl Index {
     }
 }
 
-/// What Python calls a value's type.
+/// Returns Python's name of a value's type.
 pub(super) fn python_type(json: Value<'_>) -> &'static str {
     match json.kind() {
         Kind::Null => "'NoneType'",
@@ -100,12 +100,12 @@ pub(super) fn no_attribute(kind: &str, name: &str) -> Raised {
     Raised::new("AttributeError", format!("'{kind}' object has no attribute '{name}'"))
 }
 
-/// What Python raises where text is joined to nothing.
+/// Returns the error that Python raises when text is joined to nothing.
 pub(super) fn not_joined() -> Raised {
     Raised::new("TypeError", "")
 }
 
-/// What JavaScript throws where a property of nothing is read.
+/// Returns the error that JavaScript throws when a property of nothing is read.
 pub(super) fn undefined(name: &str) -> Raised {
     nothing(None, name)
 }

@@ -12,12 +12,12 @@ use crate::text::{group, preview};
 /// a stream.
 const MAX_BODY: usize = 4 << 20;
 
-/// How much of an error's words a detail has, in characters.
+/// Largest part of an error's text that a detail has, in characters.
 const WORDS: usize = 120;
 
-/// Returns what each client of the exchange's dialect would return. Empty where the dialect is not
-/// known, for a body that is longer than 4 MiB, and while the exchange runs; a client that would have
-/// sent another request is left out, and so is one that does not read what the answer came by.
+/// Returns what each client of the exchange's dialect would return. Empty where the dialect is not known, for
+/// a body that is longer than 4 MiB, and while the exchange runs. A client that would have sent another
+/// request is left out, and so is one that does not read the transport of the answer.
 pub fn views(seen: &Facts) -> Vec<ClientView> {
     let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
     let transport = EventTransport::of(seen);
@@ -41,7 +41,7 @@ pub fn views(seen: &Facts) -> Vec<ClientView> {
     views
 }
 
-/// How much of something was delivered.
+/// The share of something that was delivered.
 struct Share {
     has: u64,
     had: u64,
@@ -200,7 +200,8 @@ fn view(run: &ClientRun, seen: &Facts) -> ClientView {
     ClientView { result, detail: missing.join(", "), ..client }
 }
 
-/// What the caller is not given, or is given and never came; `finished` where the stream has a finish.
+/// Returns what the caller does not receive, or receives although it never arrived. `finished`: the stream
+/// has a finish.
 fn missing(run: &ClientRun, seen: &Facts, finished: bool) -> Vec<String> {
     let given = run.given();
     let mut missing = Vec::new();
@@ -221,7 +222,7 @@ fn frame(run: &ClientRun, seen: &Facts) -> Option<u32> {
     (at < seen.frames().len()).then_some(at as u32)
 }
 
-/// Whether what the client leaves out or raises is meant so by its makers.
+/// Returns whether what the client leaves out or raises is intended by its makers.
 fn by_design(run: &ClientRun, seen: &Facts, whole: bool) -> bool {
     let given = run.given();
     if has_its_own(run, seen) {
@@ -265,9 +266,9 @@ fn by_design(run: &ClientRun, seen: &Facts, whole: bool) -> bool {
     one_choice || ((whole || cut_call) && finish_is_there && keeps)
 }
 
-/// Of Responses, whether another client than the vendor's has all that is its business: the text, the calls
-/// of functions, the finish. Tools that run at OpenAI have other names there, or are not shown, and
-/// messages that overlap come one after the other.
+/// Returns whether, of Responses, a client other than the vendor's has all that concerns it: the text, the
+/// function calls, the finish. Tools that run at OpenAI have other names there, or are not shown, and
+/// overlapping messages appear one after the other.
 fn has_its_own(run: &ClientRun, seen: &Facts) -> bool {
     if run.client.dialect != "openai-responses" || run.client.standing != Standing::Other {
         return false;
@@ -297,7 +298,7 @@ fn has_its_own(run: &ClientRun, seen: &Facts) -> bool {
     (text.same && other || overlaps) && !given.finish.is_empty() && !given.fabricated && has_calls
 }
 
-/// Whether the client has every call of the stream but for arguments that are not all there.
+/// Returns whether the client has every call of the stream except those with incomplete arguments.
 fn cut_only(given: &Given, seen: &Facts) -> bool {
     let whole =
         |call: &&ToolCall| serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok();

@@ -1,10 +1,10 @@
-//! Where keys come from: the environment, and `.env` files.
+//! Sources of keys: the environment, and `.env` files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a `.env` file cannot be used.
+/// Reason that a `.env` file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
     /// It cannot be read.
@@ -25,8 +25,8 @@ pub enum EnvFileError {
     },
 }
 
-/// Variables by name: those of the process, then those of a `.env` file that was named, and keys of
-/// one that only lay there. `Debug` shows names only.
+/// Variables by name: those of the process, then those of a `.env` file that was named, and keys of one that
+/// was there but not named. `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment {
     process: BTreeMap<String, String>,
@@ -73,10 +73,9 @@ impl Environment {
         Ok(self.file.keys().cloned().collect())
     }
 
-    /// Reads a `.env` file that was not named, which whoever made the folder may have put there: it
-    /// gives keys and nothing else, so that it cannot send a key of the process to another
-    /// server. Returns which of the names in `keys` it defines, and which other of `wanted` it does that
-    /// the process has not set.
+    /// Reads a `.env` file that was not named, which whoever created the folder may have put there. Only its
+    /// keys are used, so that it cannot send a key of the process to another server. Returns which of the
+    /// names in `keys` it defines, and which other names of `wanted` it defines that the process has not set.
     ///
     /// # Errors
     /// As for [`Environment::add_file`].

@@ -1,4 +1,4 @@
-//! Why a configuration cannot be used.
+//! Reasons that a configuration cannot be used.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::keys::Problem;
 use super::provider::ProviderError;
 use crate::rule::Code;
 
-/// Why a configuration cannot be used; the text names file, line and remedy.
+/// Reason that a configuration cannot be used; the text names file, line and remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file that was named cannot be read.
@@ -24,7 +24,7 @@ pub enum ConfigError {
     Toml {
         /// File, line and column.
         place: String,
-        /// What is wrong there.
+        /// The problem there.
         message: String,
     },
     /// A key binding or a theme is wrong.
@@ -38,7 +38,7 @@ pub enum ConfigError {
     Layer {
         /// The layer's file.
         file: String,
-        /// What is wrong.
+        /// The problem.
         problem: LayerProblem,
     },
     /// A provider cannot be made from what all layers say of it.
@@ -48,7 +48,7 @@ pub enum ConfigError {
         file: String,
         /// The provider's name.
         name: String,
-        /// What is wrong.
+        /// The problem.
         why: ProviderError,
     },
     /// The provider that is to be selected first does not exist.
@@ -56,7 +56,7 @@ pub enum ConfigError {
     Selected(UnknownProvider),
 }
 
-/// What is wrong in one layer.
+/// A problem in one layer.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerProblem {
     /// The LiteLLM configuration cannot be imported.
@@ -67,7 +67,7 @@ pub enum LayerProblem {
     Like {
         /// The copy's name.
         name: String,
-        /// What it is to be a copy of.
+        /// The provider that it is to be a copy of.
         like: String,
     },
     /// A way to the desktop is misspelled.
@@ -87,7 +87,7 @@ pub enum LayerProblem {
     Severity {
         /// The code.
         code: Code,
-        /// What stands there.
+        /// The value there.
         value: String,
     },
 }
@@ -103,7 +103,7 @@ pub struct UnknownProvider {
     pub name: String,
     /// Names that are similar.
     pub similar: Vec<String>,
-    /// How many providers there are.
+    /// Number of providers.
     pub count: usize,
 }
 
@@ -114,7 +114,7 @@ fn perhaps(similar: &[String]) -> String {
     }
 }
 
-/// Why a LiteLLM configuration cannot be imported. The texts quote nothing of the file.
+/// Reason that a LiteLLM configuration cannot be imported. The texts quote nothing of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It cannot be read.
@@ -141,7 +141,7 @@ pub enum ImportError {
     NoModels(String),
 }
 
-/// Why an entry cannot be asked directly.
+/// Reason that an entry cannot be asked directly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
     /// It has no name.

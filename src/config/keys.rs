@@ -1,5 +1,5 @@
-//! Key bindings as they stand in the configuration: rows of text with their place. What they mean
-//! is `action`'s.
+//! Key bindings as they appear in the configuration: rows of text with their place. Their meaning is
+//! `action`'s.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -19,7 +19,7 @@ pub struct WrittenBinding {
     pub action: String,
 }
 
-/// What is wrong with a configuration, and where.
+/// A problem with a configuration, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {message}")]
 pub struct Problem {
@@ -27,12 +27,12 @@ pub struct Problem {
     pub file: String,
     /// The line in it, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
 }
 
-/// Keys for those who are used to another program's: laid over the default ones, and how the body of a
-/// request is typed.
+/// Keys for those who are used to another program's: they override the default ones, and determine how the
+/// body of a request is typed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Preset {
@@ -46,10 +46,10 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// The rows that are laid over the default ones.
+    /// Returns the rows that override the default ones.
     ///
     /// # Errors
-    /// Never, which a test holds.
+    /// Never, as a test checks.
     pub fn rows(self) -> Result<Vec<WrittenBinding>, Problem> {
         match self {
             Preset::Default => Ok(Vec::new()),
@@ -61,13 +61,13 @@ impl Preset {
     }
 }
 
-/// The configuration that the program comes with.
+/// The built-in configuration.
 pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 
-/// The rows that the program comes with.
+/// Returns the built-in rows.
 ///
 /// # Errors
-/// Never, which a test holds.
+/// Never, as a test checks.
 pub fn built_in() -> Result<Vec<WrittenBinding>, Problem> {
     read("built-in configuration", DEFAULT)
 }
@@ -95,7 +95,7 @@ pub(super) fn rows(document: &Document<'_>) -> Result<Vec<WrittenBinding>, Probl
 pub(super) struct Document<'a> {
     pub(super) file: &'a str,
     pub(super) table: Spanned<DeTable<'a>>,
-    /// Where the line feeds are.
+    /// Positions of the line feeds.
     ends: Vec<usize>,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Document<'a> {
         self.ends.partition_point(|end| *end < offset) + 1
     }
 
-    /// Tells every string of the tables `[SECTION.NAME]` with its line.
+    /// Reports every string of the tables `[SECTION.NAME]` with its line.
     pub(super) fn sections(
         &self,
         section: &str,

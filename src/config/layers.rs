@@ -1,4 +1,4 @@
-//! The providers of all layers, laid over each other before they are built.
+//! The providers of all layers, merged before they are built.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use super::variables::expand;
 pub(super) struct Layers(BTreeMap<String, (ProviderFile, ProviderOrigin, String)>);
 
 impl Layers {
-    /// Lays a file's providers over those that are there. `place` is the file's name, for messages.
+    /// Merges a file's providers over those that are there. `place` is the file's name, for messages.
     pub(super) fn lay(
         &mut self,
         providers: BTreeMap<String, ProviderFile>,

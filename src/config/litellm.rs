@@ -1,8 +1,8 @@
-//! A LiteLLM `config.yaml` as providers: each entry of its `model_list` becomes one that is asked
-//! directly, so that one can see whether it is the provider or the gateway.
+//! A LiteLLM `config.yaml` as providers: each entry of its `model_list` becomes one that is asked directly, so
+//! that one can see whether it is the provider or the gateway.
 //!
-//! References to variables (`os.environ/NAME`) stay references. A key that stands in the file is
-//! used from memory and never written or shown. What cannot be asked directly is listed with the reason.
+//! References to variables (`os.environ/NAME`) stay references. A key that is in the file is used from memory
+//! and never written or shown. Entries that cannot be asked directly are listed with the reason.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::text::{Newlines, visible};
 /// The longest file that is read, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// What such a file gave.
+/// The result of importing such a file.
 #[derive(Debug)]
 pub struct Imported {
     file: String,
@@ -36,16 +36,16 @@ pub(super) struct LiteLlmEntry {
     remarks: Vec<String>,
 }
 
-/// How one of LiteLLM's prefixes is asked directly.
+/// A way to ask one of LiteLLM's prefixes directly.
 struct LiteLlmPrefix {
     prefix: &'static str,
     /// The preset that it is like.
     like: &'static str,
     /// LiteLLM's variable for the key, where it is another than the preset's.
     key: Option<&'static str>,
-    /// What LiteLLM puts after `api_base` before its path begins as the preset's does.
+    /// The text that LiteLLM puts after `api_base` before its path begins as the preset's does.
     after_base: &'static str,
-    /// Whether its requests have the members of Chat Completions.
+    /// True if its requests have the fields of Chat Completions.
     chat: bool,
 }
 
@@ -180,8 +180,8 @@ fn free(taken: &mut BTreeMap<String, u64>, name: String) -> String {
     }
 }
 
-/// An error's sentence without what follows it, and without what stands in quotes: that may be a
-/// value of the file.
+/// Returns an error's sentence without what follows it, and without what is in quotes: that may be a value of
+/// the file.
 fn first_line(why: &str) -> String {
     let line = why.lines().next().unwrap_or_default();
     let mut out = String::new();
@@ -282,7 +282,7 @@ fn body(
     }
 }
 
-/// How a model is asked, by its prefix; and the model without it.
+/// Returns how a model is asked, by its prefix; and the model without it.
 fn row_of<'a>(
     model: &'a str,
     provider: Option<&str>,
@@ -427,8 +427,8 @@ fn headers(params: &Map<String, Value>, file: &mut ProviderFile, remarks: &mut V
 }
 
 impl Imported {
-    /// The providers as tables for a configuration file, and in comments what they lack. Holds no
-    /// key: one that stands in the LiteLLM file is the name of a variable here.
+    /// Returns the providers as tables for a configuration file, with comments on what they lack. Holds no
+    /// key: one that is in the LiteLLM file is the name of a variable here.
     pub fn to_toml(&self) -> String {
         let comment = |text: &str| format!("# {}\n", visible(text, Newlines::Show));
         let mut out = comment(&format!("from {}, for your configuration", self.file));

@@ -26,7 +26,7 @@ pub fn default_text() -> &'static str {
     DEFAULT
 }
 
-/// What `config init` writes: every built-in line as a comment.
+/// Returns what `config init` writes: every built-in line as a comment.
 pub fn starter() -> String {
     let mut out = String::from(
         "# sselens: your configuration. Take the comment sign from what you want to change.\n\n",
@@ -38,7 +38,7 @@ pub fn starter() -> String {
     out
 }
 
-/// Where the user's file is: `--config`, else `SSELENS_CONFIG`, else the platform's place.
+/// Returns the path of the user's file: `--config`, then `SSELENS_CONFIG`, then the platform's place.
 pub fn path(flag: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     flag.map(Path::to_owned)
         .or_else(|| environment.get("SSELENS_CONFIG").filter(|p| !p.is_empty()).map(PathBuf::from))
@@ -53,13 +53,13 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(ConfigFile).to_value()
 }
 
-/// Where the layers come from.
+/// Sources of the layers.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigSources {
     /// `--config FILE`: it must exist.
     pub config: Option<PathBuf>,
-    /// `--env-file FILE`: it must exist. Without it a `.env` in the working directory gives
-    /// keys, and nothing else.
+    /// `--env-file FILE`: it must exist. Without it, a `.env` in the working directory is read for keys, and
+    /// for nothing else.
     pub env_file: Option<PathBuf>,
     /// The process's environment.
     pub environment: Environment,
@@ -118,7 +118,7 @@ enum ThemeFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LimitsFile {
-    /// Seconds until the connection stands; 0 is no limit.
+    /// Seconds until the connection is established; 0 is no limit.
     connect_timeout: Option<f64>,
     /// Seconds between two reads; 0 is no limit.
     idle_timeout: Option<f64>,
@@ -133,20 +133,20 @@ struct LimitsFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AutosaveFile {
-    /// Whether sessions of the user interface are kept.
+    /// True if sessions of the user interface are kept.
     enabled: Option<bool>,
-    /// How many files are kept.
+    /// Number of files that are kept.
     keep_files: Option<usize>,
-    /// How many bytes are kept.
+    /// Number of bytes that are kept.
     keep_bytes: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NotifyFile {
-    /// Whether the terminal's bell rings.
+    /// True if the terminal's bell rings.
     bell: Option<bool>,
-    /// How a message reaches the desktop: `off`, `osc9` or `osc777`.
+    /// Way that a message reaches the desktop: `off`, `osc9` or `osc777`.
     desktop: Option<String>,
     /// Seconds; a stream that ended sooner is not worth it.
     after: Option<f64>,
@@ -161,10 +161,9 @@ struct FindingsFile {
     stall: Option<f64>,
     /// A first byte later than this, in seconds, is a finding.
     slow_first_byte: Option<f64>,
-    /// A head later than this, in seconds, that comes together with the first frame is a finding.
+    /// Response headers later than this, in seconds, that arrive together with the first frame are a finding.
     late_head: Option<f64>,
-    /// Frames that came together are a finding where they are at least this share of all, from 0 to
-    /// 1.
+    /// Frames that arrived together are a finding if they are at least this share of all, from 0 to 1.
     burst: Option<f64>,
     /// Another severity for a code: `info`, `warn`, `error`, `fatal`, or `off`.
     #[serde(default)]
@@ -226,7 +225,7 @@ impl Config {
         Ok(built)
     }
 
-    /// What is there before any layer says something.
+    /// Returns the configuration before any layer says something.
     fn empty(environment: Environment, themes: Themes) -> Self {
         Self {
             provider: String::new(),
@@ -362,7 +361,7 @@ fn limit(seconds: f64) -> Option<Micros> {
     Some(micros(seconds)).filter(|m| *m > 0)
 }
 
-/// Why a layer cannot be used: the place, and what is wrong there.
+/// Returns the reason that a layer cannot be used: the place, and the problem there.
 fn misread(text: &str, name: &str, e: &toml::de::Error) -> ConfigError {
     let place = e.span().map_or(String::new(), |s| {
         let (line, column) = crate::json::line_column(text, s.start);

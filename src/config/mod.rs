@@ -36,19 +36,19 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Bounds of an exchange.
     pub limits: Limits,
-    /// What is kept of sessions.
+    /// The part of sessions that is kept.
     pub autosave: Autosave,
-    /// How the user is notified of what happened in the background.
+    /// Ways to notify the user of what happened in the background.
     pub notify: Notifications,
     /// Thresholds and severities of findings.
     pub options: InspectOptions,
-    /// Where keys come from.
+    /// Source of keys.
     pub environment: Environment,
-    /// Warnings about where settings came from.
+    /// Warnings about the sources of settings.
     pub notes: Vec<String>,
     /// The folder with requests in files.
     pub requests: std::path::PathBuf,
-    /// Whose keys they are like.
+    /// The program whose keys they are like.
     pub keymap: keys::Preset,
     /// Key bindings, layer by layer.
     pub keys: Vec<keys::WrittenBinding>,
@@ -59,7 +59,7 @@ pub struct Config {
 /// Bounds of an exchange; `None` is no bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Until the connection stands.
+    /// Time until the connection is established.
     pub connect_timeout: Option<Micros>,
     /// Between two reads (and until the first).
     pub idle_timeout: Option<Micros>,
@@ -71,7 +71,7 @@ pub struct Limits {
     pub max_backlog: u64,
 }
 
-/// How the user is notified of what happened in the background.
+/// Ways to notify the user of what happened in the background.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Notifications {
     /// The terminal's bell rings.
@@ -98,20 +98,20 @@ pub enum Desktop {
 }
 
 impl Notifications {
-    /// Whether there is anything to be done.
+    /// Returns whether there is anything to be done.
     pub fn is_on(self) -> bool {
         self.bell || self.desktop != Desktop::Off
     }
 }
 
-/// What is kept of the user interface's sessions.
+/// The part of the user interface's sessions that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Autosave {
-    /// Whether anything is.
+    /// True if anything is.
     pub enabled: bool,
-    /// How many files.
+    /// Number of files.
     pub keep_files: usize,
-    /// How many bytes.
+    /// Number of bytes.
     pub keep_bytes: u64,
 }
 

@@ -20,7 +20,7 @@ pub struct Provider {
     pub name: String,
     /// One line for lists.
     pub about: String,
-    /// How it speaks, or `auto`.
+    /// The dialect that it speaks, or `auto`.
     pub dialect: String,
     /// Everything before the path.
     pub base_url: String,
@@ -30,7 +30,7 @@ pub struct Provider {
     pub path: Option<String>,
     /// The environment variable that holds the key.
     pub key_env: Option<String>,
-    /// A key that stands in another program's file; it is used and never written anywhere.
+    /// A key that is in another program's file; it is used and never written anywhere.
     pub key: Option<Secret>,
     /// The header that carries the key, where it is not the dialect's.
     pub key_header: Option<String>,
@@ -42,13 +42,13 @@ pub struct Provider {
     pub headers: Vec<ProviderHeader>,
     /// Further members of a new request's body.
     pub body: serde_json::Map<String, serde_json::Value>,
-    /// Who defined it.
+    /// The origin of its definition.
     pub origin: ProviderOrigin,
-    /// Why it cannot be asked as things are: what is missing, and what to do.
+    /// Reason that it cannot be asked as things are: what is missing, and what to do.
     pub problem: Option<String>,
 }
 
-/// Why a provider cannot be made from a configuration.
+/// Reason that a provider cannot be made from a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// A value's variables cannot be expanded.
@@ -56,7 +56,7 @@ pub enum ProviderError {
     Variable {
         /// The value's key.
         key: &'static str,
-        /// What is wrong.
+        /// The problem.
         why: VariableError,
     },
     /// It has no address.
@@ -92,11 +92,11 @@ pub struct ProviderHeader {
     pub name: String,
     /// Its value, variables already put in.
     pub value: Secret,
-    /// Whether a variable was: it is then masked as a credential is.
+    /// True if a variable was put in: it is then masked as a credential is.
     pub from_environment: bool,
 }
 
-/// Who defined a provider.
+/// The origin of a provider's definition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProviderOrigin {
     /// The user's own file, wholly or in part.
@@ -143,19 +143,19 @@ pub struct AwsKeys {
 }
 
 impl Provider {
-    /// Whether this is the embedded provider.
+    /// Returns whether this is the embedded provider.
     pub fn is_lab(&self) -> bool {
         self.base_url.starts_with(LAB_URL)
     }
 
-    /// Whether it runs on this machine, where a key is rarely asked for.
+    /// Returns whether it runs on this machine, where a key is rarely required.
     pub fn is_local(&self) -> bool {
         let host = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
         ["localhost", "127.", "0.0.0.0", "[::1]"].iter().any(|local| host.starts_with(local))
     }
 }
 
-/// Whether this looks like the name of an environment variable. A key that was written there by
+/// Returns whether this looks like the name of an environment variable. A key that was written there by
 /// mistake has letters of both cases, or digits and no `_`.
 fn looks_like_variable(name: &str) -> bool {
     let has = |is: fn(&char) -> bool| name.chars().any(|c| is(&c));
@@ -175,7 +175,7 @@ impl Config {
         self.variable(provider.key_env.as_deref()?)
     }
 
-    /// What signs requests to a provider, where AWS credentials do and are set.
+    /// Returns the credentials that sign requests to a provider, where AWS credentials suffice and are set.
     pub fn aws_keys(&self, provider: &Provider) -> Option<AwsKeys> {
         Some(AwsKeys {
             region: provider.aws_region.clone()?,
@@ -207,7 +207,7 @@ impl Config {
     }
 }
 
-/// A provider as it stands in a file: everything may be missing.
+/// A provider as it appears in a file: everything may be missing.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProviderFile {
@@ -217,7 +217,7 @@ pub(super) struct ProviderFile {
     /// One line for the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) about: Option<String>,
-    /// How it speaks; `auto` recognizes it from the bytes.
+    /// The dialect that it speaks; `auto` recognizes it from the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dialect: Option<String>,
     /// Everything before the path; `${NAME}` and `${NAME:-default}` are taken from the environment,
@@ -256,7 +256,7 @@ pub(super) struct ProviderFile {
 }
 
 impl ProviderFile {
-    /// Lays another file's words over these.
+    /// Overrides these values with another file's.
     pub(super) fn lay(&mut self, over: Self) {
         let set = |slot: &mut Option<String>, value: Option<String>| {
             if value.is_some() {
@@ -333,7 +333,7 @@ impl ProviderFile {
 /// Expands the values of a provider, and notes the first one that lacks a variable.
 struct ProviderValues<'a> {
     environment: &'a Environment,
-    /// Why the provider cannot be asked.
+    /// Reason that the provider cannot be asked.
     problem: Option<String>,
 }
 
@@ -379,7 +379,7 @@ impl ProviderValues<'_> {
     }
 }
 
-/// The problem of a provider whose key stands where the name of its variable should.
+/// The problem of a provider whose key is where the name of its variable should be.
 const NOT_A_VARIABLE: &str = "its key_env is not the name of an environment variable, and a key \
     does not belong in the configuration";
 
@@ -397,7 +397,7 @@ fn without_scheme(url: &str, from: Option<&String>) -> Result<Option<String>, Pr
     problem.ok_or(ProviderError::NoScheme(why)).map(Some)
 }
 
-/// Whether a text is the name of a variable, and not a key.
+/// Returns whether a text is the name of a variable, and not a key.
 fn is_variable(name: &str, environment: &Environment) -> bool {
     looks_like_variable(name) || (redacted(name) == name && environment.key(name).is_some())
 }

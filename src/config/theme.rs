@@ -1,4 +1,4 @@
-//! Themes as they stand in the configuration: for each role of the screen a style in words.
+//! Themes as they appear in the configuration: for each role of the screen a style in words.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::keys::{DEFAULT, Document, Problem};
 /// The styles of one theme, by role.
 pub type Styles = BTreeMap<String, Style>;
 
-/// Every theme: those that the program comes with, changed and added to by the user's files.
+/// Every theme: the built-in ones, changed and added to by the user's files.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Themes {
     /// The theme that the configuration asks for.
@@ -20,7 +20,7 @@ pub struct Themes {
 }
 
 impl Themes {
-    /// The themes that the program comes with.
+    /// Returns the built-in themes.
     pub fn built_in() -> Self {
         let mut themes = Self::default();
         // A test holds that this succeeds.
@@ -117,8 +117,8 @@ pub fn style(words: &str) -> Result<Style, StyleError> {
     Ok(style)
 }
 
-/// A color as the themes that come along spell it. `Color::from_str` knows many spellings, and takes the most
-/// time of all that is read at the start.
+/// Returns a color as the built-in themes spell it. `Color::from_str` knows many spellings, and is the
+/// slowest of all that is read at the start.
 fn plain_color(word: &str) -> Option<Color> {
     const NAMED: [(&str, Color); 16] = [
         ("black", Color::Black),

@@ -11,10 +11,10 @@ pub(super) struct Expanded {
     pub(super) unset: Vec<String>,
 }
 
-/// Why the variables of a value cannot be expanded.
+/// Reason that the variables of a value cannot be expanded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VariableError {
-    /// Defaults stand in defaults too deep.
+    /// Defaults nested too deep.
     #[error("defaults inside defaults, more than {MAX_DEPTH} deep")]
     TooDeep,
     /// A variable is not closed.
@@ -25,12 +25,12 @@ pub enum VariableError {
     Name {
         /// The whole value.
         value: String,
-        /// What stands where the name should.
+        /// The text where the name should be.
         name: String,
     },
 }
 
-/// How deep defaults may hold defaults.
+/// Greatest depth of defaults inside defaults.
 const MAX_DEPTH: usize = 8;
 
 /// Puts the variables into a value; an empty one counts as not set.

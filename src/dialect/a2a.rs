@@ -39,7 +39,7 @@ impl Dialect for A2a {
     }
 }
 
-/// Whether a JSON-RPC message has something about a task as its result.
+/// Returns whether a JSON-RPC message has something about a task as its result.
 pub(super) fn is_result(json: Value<'_>) -> bool {
     json.get("jsonrpc").is_some() && json.get("result").is_some_and(|r| kind_of(r).is_some())
 }
@@ -52,7 +52,7 @@ enum Kinds {
     Artifact,
 }
 
-/// What an object is about, and the object that says it.
+/// Returns what an object is about, and the object that says it.
 fn kind_of(json: Value<'_>) -> Option<(Kinds, Value<'_>)> {
     let object = |key: &str| json.get(key).filter(|v| v.kind() == Kind::Object);
     if let Some(kind) = json.str("kind") {
@@ -81,9 +81,9 @@ fn kind_of(json: Value<'_>) -> Option<(Kinds, Value<'_>)> {
 struct A2aDecoder {
     /// The text of each artifact.
     artifacts: Growing,
-    /// Artifacts that came in pieces or whole.
+    /// Artifacts that arrived in pieces or whole.
     seen: BTreeSet<String>,
-    /// Any of the answer came.
+    /// True if any of the answer arrived.
     came: bool,
 }
 

@@ -85,7 +85,7 @@ impl Dialect for AiSdkUi {
 /// Reads the parts of a UI message.
 #[derive(Default)]
 struct AiSdkUiDecoder {
-    /// The calls whose input came in pieces.
+    /// The calls whose input arrived in pieces.
     streamed: BTreeSet<String>,
 }
 
@@ -182,7 +182,7 @@ impl Dialect for AiSdkData {
 /// Reads the data stream's lines, whose codes are the events' names.
 #[derive(Default)]
 struct AiSdkDataDecoder {
-    /// The calls whose arguments came in pieces.
+    /// The calls whose arguments arrived in pieces.
     streamed: BTreeSet<String>,
 }
 

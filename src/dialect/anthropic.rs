@@ -113,8 +113,8 @@ fn untyped(payload: &Payload<'_>, json: Value<'_>) -> Option<Evidence> {
 /// The decoder. Every event names its block, so little has to be remembered.
 #[derive(Default)]
 pub(super) struct AnthropicDecoder {
-    /// What the beginnings of blocks gave as a call's input, by the block: it stands only if no
-    /// pieces of it come, as clients have it too.
+    /// The call inputs that the beginnings of blocks contain, by the block. Such an input is used only if no
+    /// pieces of it arrive, as in clients.
     held: BTreeMap<u64, String>,
 }
 
@@ -309,8 +309,8 @@ fn finish(reason: Option<Value<'_>>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     }
 }
 
-/// `input_tokens` leaves out what was read from or written to the cache, and stays as it is: a sum
-/// would be a number that nobody sent.
+/// Reports the usage. `input_tokens` leaves out what was read from or written to the cache, and stays as it
+/// is: a sum would be a number that no one sent.
 fn usage(given: Option<Value<'_>>, at: &'static str, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let Some(given) = given.filter(|u| u.kind() == Kind::Object) else { return };
     let count = |path: &[&str]| given.at(path).and_then(Value::as_u64);

@@ -1,7 +1,7 @@
 //! Azure OpenAI by deployment: Chat Completions behind another address and another key header.
 //!
-//! What comes back is a chunk of Chat Completions and cannot be recognized by anything that every chunk has, so
-//! `auto` takes it for `openai-chat`; only the request is Azure's own.
+//! Answers are chunks of Chat Completions and cannot be recognized by anything that every chunk has, so `auto`
+//! treats them as `openai-chat`; only the request is Azure's own.
 
 use serde_json::{Map, Value as Json};
 
@@ -54,7 +54,7 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
     openai_chat::read(body)
 }
 
-/// As OpenAI's, but for the model: the deployment in the address stands for it.
+/// Writes the body as OpenAI's, but without the model: the deployment in the address replaces it.
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut named = request.clone();
     let model = named.model.replace(String::new().into());

@@ -20,7 +20,7 @@ use crate::json::{Kind, Value};
 /// The dialect `bedrock-converse`.
 pub(super) struct Converse;
 
-/// What is asked for; only an error comes as JSON.
+/// The media types that are requested; only an error arrives as JSON.
 pub(super) const ACCEPT: &[(&str, &str)] =
     &[("accept", "application/vnd.amazon.eventstream, application/json")];
 
@@ -266,8 +266,8 @@ impl Decoder for ConverseDecoder {
     }
 }
 
-/// Tells the error that a message is, if it is one: its exception type says so in its name. Gives
-/// whether it is.
+/// Reports the error that a message is, if it is one: its exception type says so in its name. Returns whether
+/// it is.
 pub(super) fn exception(payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) -> bool {
     let failed = payload.event.ends_with("Exception") || payload.event == "error";
     if payload.kind != frame::FrameKind::Message || !failed {
@@ -288,8 +288,8 @@ pub(super) fn exception(payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<
     true
 }
 
-/// One event. `nested`: it stood under its own name in a larger object, as Nova sends it through
-/// InvokeModel, and so did its paths.
+/// Reports one event. `nested`: it was under its own name in a larger object, as Nova sends it through
+/// InvokeModel, and so were its paths.
 pub(super) fn event(
     name: &str,
     json: Value<'_>,

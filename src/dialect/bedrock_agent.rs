@@ -82,8 +82,8 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
     request
 }
 
-/// An agent brings its own system prompt, tools and parameters; another system prompt can only
-/// stand before the rest.
+/// Writes the body. An agent has its own system prompt, tools and parameters; another system prompt can only
+/// precede the rest.
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     if let Some(model) = &request.model {
@@ -108,7 +108,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 
 #[derive(Default)]
 struct AgentDecoder {
-    /// How many calls came; they carry no index.
+    /// Number of calls that arrived; they carry no index.
     calls: u64,
 }
 

@@ -111,7 +111,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     body
 }
 
-/// What the payload's `bytes` decode to.
+/// Returns what the payload's `bytes` decode to.
 pub(crate) fn inner(json: Value<'_>) -> Option<String> {
     let bytes = STANDARD.decode(json.str("bytes")?.as_bytes()).ok()?;
     Some(crate::text::lossy(&bytes).into_owned())
@@ -126,7 +126,7 @@ struct InvokeDecoder {
     cohere: Box<dyn Decoder>,
     /// For the inner JSON, used again for each piece.
     tape: Tape,
-    /// The model gave counts of its own, which go before AWS's.
+    /// True if the model sent its own counts, which take precedence over AWS's.
     counted: bool,
 }
 

@@ -116,9 +116,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
         None => {}
         Some((ToolChoice::None, _)) => put(&mut body, &["tool_choice"], json!("NONE")),
         Some((ToolChoice::Required, _)) => put(&mut body, &["tool_choice"], json!("REQUIRED")),
-        Some((ToolChoice::Auto, at)) => {
-            notes.elsewhere(at, "the model chooses by default")
-        }
+        Some((ToolChoice::Auto, at)) => notes.elsewhere(at, "the model chooses by default"),
         Some((ToolChoice::Tool(_), at)) => {
             notes.changed(at, "no certain function can be asked for: \"REQUIRED\"");
             put(&mut body, &["tool_choice"], json!("REQUIRED"));

@@ -1,5 +1,5 @@
-//! Cohere's first API, `/v1/chat` and `/v1/generate`: one object a line, told apart by
-//! `event_type`. Its last line repeats the whole answer.
+//! Cohere's first API, `/v1/chat` and `/v1/generate`: one object per line, distinguished by `event_type`. Its
+//! last line repeats the whole answer.
 
 use std::borrow::Cow;
 
@@ -112,7 +112,7 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
     request
 }
 
-/// What the user says last stands apart from what was said before.
+/// Writes the body, in which the user's last message is separate from the earlier ones.
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(request, &mut body, notes);
@@ -143,7 +143,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     body
 }
 
-/// What came in pieces, so that it is not reported again where it comes whole.
+/// The kinds of content that arrived in pieces, so that they are not reported again where they arrive whole.
 #[derive(Default)]
 struct CohereV1Decoder {
     text: bool,
@@ -264,8 +264,8 @@ impl CohereV1Decoder {
     }
 }
 
-/// `tokens` is what the model saw, `billed_units` what older servers give instead, `token_count`
-/// what the oldest do.
+/// Reports the usage: `tokens` is what the model saw, `billed_units` what older servers send instead,
+/// `token_count` what the oldest do.
 fn usage(response: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     const PLACES: &[(&[&str], &str, [&str; 2])] = &[
         (&["meta", "tokens"], "response.meta.tokens", ["input_tokens", "output_tokens"]),

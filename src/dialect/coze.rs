@@ -54,7 +54,7 @@ impl Dialect for Coze {
 /// Reads one chat.
 #[derive(Default)]
 struct CozeDecoder {
-    /// The messages whose text came in pieces.
+    /// The messages whose text arrived in pieces.
     streamed: BTreeSet<String>,
     failed: bool,
 }
@@ -124,7 +124,7 @@ impl CozeDecoder {
         }
     }
 
-    /// A message that is whole: an answer that came in pieces is not reported again.
+    /// Reports a message that is whole: an answer that arrived in pieces is not reported again.
     fn completed(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let id = json.str("id").unwrap_or_default();
         match json.str("type").as_deref() {

@@ -1,8 +1,8 @@
 //! Alibaba's DashScope: every event is a whole response whose message is the next piece, or, unless
-//! `incremental_output` was asked for, all of it so far.
+//! `incremental_output` was requested, all of it so far.
 //!
-//! Text is reported as it came. Of an answer that was sent whole time and again the joined text is
-//! therefore no answer, which is what a client that joins gets too; `cumulative-deltas` says so.
+//! Text is reported as it arrived. If an answer was sent whole again and again, the joined text is therefore no
+//! answer, which is what a client that joins gets too; `cumulative-deltas` says so.
 
 use serde_json::{Map, Value as Json, json};
 

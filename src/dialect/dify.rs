@@ -1,4 +1,4 @@
-//! Dify's applications: events whose name stands in the JSON, about an answer or a workflow.
+//! Dify's applications: events whose name is in the JSON, about an answer or a workflow.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ struct DifyDecoder {
     answer: String,
     /// An agent speaks: a last `message` repeats all of it.
     agent: bool,
-    /// Messages of a chat came, whose workflow's output `answer` is all of them.
+    /// True if messages of a chat arrived; `answer` in its workflow's output is all of them.
     chat: bool,
     /// The answer was replaced by another.
     replaced: bool,
@@ -134,7 +134,8 @@ impl DifyDecoder {
         emit(DecodeEvent::Text { choice: 0, channel: Channel::Content, path, text, duplicate });
     }
 
-    /// Whether what was streamed is all of a chat's answer, which its workflow gives in the end too.
+    /// Returns whether what was streamed is all of a chat's answer, which its workflow also returns at the
+    /// end.
     fn says_all(&self) -> bool {
         !self.answer.is_empty() && self.chat && !self.replaced && !self.failed
     }
@@ -154,7 +155,7 @@ impl DifyDecoder {
         }
     }
 
-    /// A thought comes again whole whenever more of it is known.
+    /// Reports a thought, which arrives again whole whenever more of it is known.
     fn thought(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let id = json.str("id").unwrap_or_default();
         let whole = json.str("thought").unwrap_or_default();

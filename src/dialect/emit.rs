@@ -1,4 +1,4 @@
-//! What decoders tell alike.
+//! Reports that decoders have in common.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Channel, DecodeEvent, ErrorShape, InBandError, Path, ToolPiece, error_text};
 use crate::json::Value;
 
-/// Tells a choice's text, if there is any.
+/// Reports a choice's text, if there is any.
 pub(super) fn emit_text_in(
     choice: u32,
     channel: Channel,
@@ -29,7 +29,7 @@ pub(super) fn emit_text(
     emit_text_in(0, channel, path, text, emit);
 }
 
-/// Tells the model that answers, the first time that it has a name.
+/// Reports the model that answers, the first time that it has a name.
 pub(super) fn model_once<'a>(
     events: &mut bool,
     model: impl FnOnce() -> Option<Cow<'a, str>>,
@@ -100,7 +100,7 @@ pub(super) fn arguments_of(value: Value<'_>) -> Option<Cow<'_, str>> {
 pub(super) struct Growing(BTreeMap<String, String>);
 
 impl Growing {
-    /// What `whole` adds to the text of that key so far. A text that does not begin with the one
+    /// Returns what `whole` adds to the text of that key so far. A text that does not begin with the one
     /// before adds all of itself.
     pub(super) fn rest<'a>(&mut self, key: &str, whole: Cow<'a, str>) -> Cow<'a, str> {
         let held = self.0.entry(key.to_owned()).or_default();

@@ -1,15 +1,15 @@
-//! How sure it is that a payload is of a dialect, and by what.
+//! Evidence that a payload is of a dialect: how sure that is, and by what.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 
-/// How sure; ordered.
+/// A degree of certainty; ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Confidence {
     /// It fits, and so might others: an error, an empty list.
     Guess,
-    /// Nobody else is known to write so, but the mark that would settle it is not there.
+    /// A form that no one else is known to write, without the mark that would settle it.
     Likely,
     /// No other dialect has this.
     Certain,
@@ -22,10 +22,10 @@ impl Confidence {
     }
 }
 
-/// What a payload tells of its dialect.
+/// A payload's evidence of its dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// How sure it is.
+    /// The degree of certainty.
     pub confidence: Confidence,
     /// By what, as a short phrase: `object "chat.completion.chunk"`.
     pub by: Cow<'static, str>,
@@ -37,7 +37,7 @@ impl Evidence {
         Self { confidence: Confidence::Certain, by: by.into() }
     }
 
-    /// Nobody else is known to write so.
+    /// Returns evidence of a form that no one else is known to write.
     pub fn likely(by: impl Into<Cow<'static, str>>) -> Self {
         Self { confidence: Confidence::Likely, by: by.into() }
     }

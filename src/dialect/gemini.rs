@@ -1,8 +1,8 @@
-//! Google Gemini, `streamGenerateContent`: every payload is a whole response, whose parts are the
-//! next pieces. As server-sent events, or as one JSON array without `alt=sse`.
+//! Google Gemini, `streamGenerateContent`: every payload is a whole response, whose parts are the next pieces.
+//! As server-sent events, or as one JSON array without `alt=sse`.
 //!
-//! There is no sentinel. A tool call comes whole, unless its arguments are asked for in pieces:
-//! then it begins with a name, goes on without, and ends with an empty `functionCall`.
+//! There is no sentinel. A tool call arrives whole, unless its arguments are requested in pieces: then it
+//! begins with a name, continues without one, and ends with an empty `functionCall`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ const NUMBERS: Numbers = &[
     (Param::FrequencyPenalty, &["generationConfig", "frequencyPenalty"]),
 ];
 
-/// Where a declaration has its JSON schema. `parameters` is OpenAPI's, which has fewer words.
+/// The key of a declaration's JSON schema. `parameters` is OpenAPI's, which has fewer words.
 const SCHEMA: &str = "parametersJsonSchema";
 
 fn read(body: TrackedValue<'_>) -> ChatRequest {
@@ -312,7 +312,7 @@ fn contents(request: &ChatRequest, notes: &mut Notes) -> Json {
     contents.into()
 }
 
-/// An id may be there; one that was made up need not.
+/// Writes an id, which is optional here, unless it was fabricated.
 fn own_id(call: &mut Json, id: &Located<String>) {
     if !id.at.is_empty() {
         call["id"] = json!(id.value);
@@ -328,7 +328,7 @@ fn unwrapped(json: Value<'_>) -> Value<'_> {
 #[derive(Default)]
 struct GeminiDecoder {
     told_model: bool,
-    /// How many calls each candidate has made; they carry no index.
+    /// Number of calls that each candidate has made; they carry no index.
     calls: BTreeMap<u32, u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Google's Interactions: typed events about the steps of one interaction; the type stands in
-//! `event_type`, inside the JSON.
+//! Google's Interactions: typed events about the steps of one interaction; the type is in `event_type`, inside
+//! the JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -234,8 +234,8 @@ fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
 #[derive(Default)]
 struct GeminiInteractionsDecoder {
     told_model: bool,
-    /// Calls whose arguments have not come yet, by the step's index, with what the beginning of
-    /// the step gave for them: an object, mostly empty, which stands only if nothing else comes.
+    /// Calls whose arguments have not arrived yet, by the step's index, with the arguments from the beginning
+    /// of the step: an object, mostly empty, which is used only if nothing else arrives.
     held: BTreeMap<u64, String>,
 }
 
@@ -352,7 +352,7 @@ impl GeminiInteractionsDecoder {
     }
 }
 
-/// Whether a step is a tool call: the client's, or one that the server runs itself
+/// Returns whether a step is a tool call: the client's, or one that the server runs itself
 /// (`google_search_call`), whose name is its type.
 fn is_call(step: Value<'_>) -> bool {
     step.str("type").is_some_and(|t| t.ends_with("_call"))

@@ -1,5 +1,5 @@
-//! LangGraph's server: a run's events, named by the mode that was asked for. Messages are lists of a
-//! chunk and its metadata; states and updates come whole.
+//! LangGraph's server: a run's events, named by the mode that was requested. Messages are lists of a chunk and
+//! its metadata; states and updates arrive whole.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -91,9 +91,9 @@ fn mode_of<'a>(payload: &Payload<'a>) -> &'a str {
 struct LangGraphDecoder {
     /// The choice of each message, by its id.
     choices: BTreeMap<String, u32>,
-    /// The text of messages that come whole.
+    /// The text of messages that arrive whole.
     texts: Growing,
-    /// Messages come in pieces: states only repeat them.
+    /// True if messages arrive in pieces: states only repeat them.
     streamed: bool,
     failed: bool,
 }
@@ -167,7 +167,7 @@ impl Decoder for LangGraphDecoder {
     }
 }
 
-/// Whether a message is the model's: chunks and whole ones of LangChain, or of the plain kind.
+/// Returns whether a message is the model's: chunks and whole ones of LangChain, or of the plain kind.
 fn is_answer(message: Value<'_>) -> bool {
     match message.str("type").or_else(|| message.str("role")) {
         Some(kind) => matches!(&*kind, "AIMessageChunk" | "AIMessage" | "ai" | "assistant"),
@@ -175,7 +175,7 @@ fn is_answer(message: Value<'_>) -> bool {
     }
 }
 
-/// Whether a message stands whole in an event.
+/// Rule for whether a message is whole in an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whole {
     Yes,
@@ -300,7 +300,7 @@ impl LangGraphDecoder {
     }
 }
 
-/// What a message says about itself: its usage, and why it ends.
+/// Reports what a message says about itself: its usage, and why it ends.
 fn about(
     message: Value<'_>,
     choice: u32,

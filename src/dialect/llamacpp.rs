@@ -69,7 +69,8 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
     request
 }
 
-/// There are no roles and no model: the server has one, and the text goes on where this ends.
+/// Writes the body. There are no roles and no model: the server has one, and the text continues where this
+/// ends.
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     if let Some(model) = &request.model {
@@ -129,7 +130,7 @@ impl Decoder for LlamaCppDecoder {
     }
 }
 
-/// Why it stopped; older servers have a flag for each reason.
+/// Returns why it stopped; older servers have a flag for each reason.
 fn stop(json: Value<'_>) -> Option<Cow<'_, str>> {
     let flags = [("stopped_eos", "eos"), ("stopped_limit", "limit"), ("stopped_word", "word")];
     let flagged = |key| json.get(key).and_then(Value::as_bool) == Some(true);

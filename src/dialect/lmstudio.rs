@@ -1,7 +1,7 @@
-//! LM Studio's own chat, `/api/v1/chat`: named events about loading, reading, thinking, tools and
-//! the message. After an error, too, `chat.end` follows, with what there is of the answer.
+//! LM Studio's own chat, `/api/v1/chat`: named events about loading, reading, thinking, tools and the message.
+//! After an error, too, `chat.end` follows, with what there is of the answer.
 //!
-//! Tools are the server's: it calls them and goes on. No event says why the model stopped.
+//! Tools are the server's: it calls them and continues. No event says why the model stopped.
 
 use std::borrow::Cow;
 
@@ -62,7 +62,7 @@ impl Dialect for LmStudio {
     }
 }
 
-/// The answer as it comes where nothing is streamed.
+/// Returns whether this is the answer as it arrives where nothing is streamed.
 fn is_result(json: Value<'_>) -> bool {
     json.get("output").is_some_and(|o| o.kind() == Kind::Array)
         && json.get("stats").is_some_and(|s| s.kind() == Kind::Object)
@@ -108,7 +108,7 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
     request
 }
 
-/// The server keeps conversations by itself: earlier turns can only stand in the prompt.
+/// Writes the body. The server keeps conversations by itself: earlier turns can only be in the prompt.
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(request, &mut body, notes);
@@ -146,9 +146,9 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 #[derive(Default)]
 struct LmStudioDecoder {
     told_model: bool,
-    /// Something of the answer came; the end repeats all of it.
+    /// True if something of the answer arrived; the end repeats all of it.
     emitted: bool,
-    /// How many calls have begun; they carry neither index nor id.
+    /// Number of calls that have begun; they carry neither index nor id.
     calls: u64,
     /// The last call has no arguments yet.
     open: bool,
@@ -197,7 +197,7 @@ impl Decoder for LmStudioDecoder {
     }
 }
 
-/// Where the parts of a whole answer stand: in the last event, and in a body of its own.
+/// Paths of the parts of a whole answer: in the last event, and in a separate body.
 struct LmStudioPaths {
     content: &'static str,
     call: &'static str,
@@ -237,7 +237,7 @@ impl LmStudioDecoder {
         self.call(name, Path::new("tool", 0), None, emit);
     }
 
-    /// A call's arguments, whole. They come once as such and again with the call's outcome.
+    /// Reports a call's arguments, whole. They arrive once separately and again with the call's outcome.
     fn arguments(
         &mut self,
         json: Value<'_>,
@@ -275,7 +275,7 @@ impl LmStudioDecoder {
         })));
     }
 
-    /// The whole answer: its counts, and of its text and calls what never came in pieces.
+    /// Reports the whole answer: its counts, and of its text and calls what never arrived in pieces.
     fn result(
         &mut self,
         result: Value<'_>,

@@ -1,5 +1,5 @@
-//! The Model Context Protocol over streamable HTTP: JSON-RPC messages, one an event. What comes
-//! before the response (progress, the server's own requests) is no part of it.
+//! The Model Context Protocol over streamable HTTP: JSON-RPC messages, one per event. What arrives before the
+//! response (progress, the server's own requests) is no part of it.
 
 use super::emit::{emit_error_in, emit_failure, emit_text};
 use super::{Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, a2a};
@@ -76,7 +76,7 @@ impl Dialect for Mcp {
     }
 }
 
-/// What only results of this protocol have.
+/// Keys that only results of this protocol have.
 const RESULTS: &[&str] = &[
     "content",
     "structuredContent",

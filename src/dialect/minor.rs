@@ -24,12 +24,12 @@ pub(super) struct Minor {
     /// `[DONE]` is its terminal event.
     done: bool,
     recognizes: fn(&Payload<'_>) -> Option<Evidence>,
-    /// Whether a payload that is no JSON object is one of it.
+    /// Returns whether a payload that is no JSON object is one of it.
     allows: fn(&Payload<'_>) -> bool,
     read: fn(&mut Kept, &Payload<'_>, Emit<'_>),
 }
 
-/// What is kept from payload to payload.
+/// The state that is kept from payload to payload.
 #[derive(Default)]
 struct Kept {
     texts: Growing,

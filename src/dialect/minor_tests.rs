@@ -1,4 +1,4 @@
-//! A short stream of each row, with what it tells.
+//! A short stream of each row, with what it reports.
 
 use super::super::tests::{script, script_of_events};
 use super::*;

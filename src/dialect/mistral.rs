@@ -59,7 +59,7 @@ impl Dialect for Mistral {
     }
 }
 
-/// Whether a body is one of Mistral's errors: flat, with the status once more.
+/// Returns whether a body is one of Mistral's errors: flat, with the status once more.
 fn is_refusal(body: Value<'_>) -> bool {
     body.get("object").is_some_and(|o| o.is("error")) && body.get("raw_status_code").is_some()
 }
@@ -103,7 +103,7 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
     request
 }
 
-/// `stream_options` is an error here (422): usage comes without.
+/// Writes the body. `stream_options` is an error here (422): usage arrives without it.
 fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     let mut body = Map::new();
     write_model(request, &mut body, notes);

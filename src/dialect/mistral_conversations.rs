@@ -8,7 +8,7 @@ use crate::json::{Kind, Value};
 /// The dialect `mistral-conversations`.
 pub(super) struct MistralConversations;
 
-/// What the events are named for; each has a `type` of the same name in its JSON.
+/// Subjects that the events are named for; each has a `type` of the same name in its JSON.
 const SUBJECTS: &[&str] = &[
     "conversation.response.",
     "message.output.",

@@ -1,8 +1,8 @@
 //! Dialects: how families of providers speak, from a frame's payload to what it adds to the answer.
 //!
-//! One file a dialect, one row in [`DIALECTS`]. A decoder reads one payload after the other and
-//! tells [`DecodeEvent`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to
-//! understand the next payload. Each fact knows the JSON path it came by.
+//! One file per dialect, one row in [`DIALECTS`]. A decoder reads one payload after the other and reports
+//! [`DecodeEvent`]s; it judges nothing (that is `inspect`'s) and keeps only what it needs to understand the
+//! next payload. Each fact has the JSON path that it was read from.
 
 mod a2a;
 mod ag_ui;
@@ -113,7 +113,7 @@ pub(crate) fn unknown() -> Box<dyn Decoder> {
     Box::<unknown::Unknown>::default()
 }
 
-/// How one family of providers speaks.
+/// The way that one family of providers speaks.
 pub trait Dialect: Sync {
     /// Its name in configuration, options and output.
     fn name(&self) -> &'static str;
@@ -121,15 +121,15 @@ pub trait Dialect: Sync {
     /// One line for lists.
     fn about(&self) -> &'static str;
 
-    /// How its requests are made; `None` where only its streams are known.
+    /// Returns how its requests are made; `None` where only its streams are known.
     fn request(&self) -> Option<RequestSide> {
         None
     }
 
-    /// How its streams end.
+    /// Returns how its streams end.
     fn ending(&self) -> EndingRules;
 
-    /// Whether a payload is of this dialect, how sure that is, and by what.
+    /// Returns the evidence that a payload is of this dialect: how sure that is, and by what.
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence>;
 
     /// The dialect whose payloads these are too: dialects of one family read each other's.
@@ -145,18 +145,18 @@ pub trait Dialect: Sync {
         &["error"]
     }
 
-    /// Whether its payloads are chunks of Chat Completions, so that what is said of those holds.
+    /// Returns whether its payloads are chunks of Chat Completions, so that what is said of those applies.
     fn speaks_chat(&self) -> bool {
         false
     }
 
-    /// Whether the response headers say that this is spoken, and which of them does.
+    /// Returns which of the response headers says that this is spoken, if one does.
     fn in_head(&self, _head: &Head) -> Option<&'static str> {
         None
     }
 
-    /// Whether a payload that is no JSON object is one of the dialect's all the same: a list, plain
-    /// text, nothing at all.
+    /// Returns whether a payload that is no JSON object is still one of the dialect's: a list, plain text,
+    /// nothing at all.
     fn allows(&self, _payload: &Payload<'_>) -> bool {
         false
     }
@@ -164,12 +164,12 @@ pub trait Dialect: Sync {
 
 /// Reads the payloads of one stream, in order.
 pub trait Decoder: Send + Sync {
-    /// Tells what `payload` adds.
+    /// Reports what `payload` adds.
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>));
 
-    /// Whether a payload that is the last one with other texts adds what that did, with those texts,
-    /// whatever they are (of two that differ in both, whatever each is): then the members that may
-    /// differ as well, for nothing here looks at them.
+    /// Returns the members that may differ as well, if a payload that is the last one with other texts adds
+    /// what that did, with the new texts, whatever they are. Nothing here looks at those members. Of two
+    /// texts that differ from each other in both payloads, each may be anything.
     fn repeats(&self) -> Option<&'static [Varying]> {
         None
     }
@@ -177,7 +177,7 @@ pub trait Decoder: Send + Sync {
     /// Takes note of the text of a payload that repeats the last one, which is not decoded.
     fn repeat(&mut self, _text: &str) {}
 
-    /// Tells what a block adds that has a name and no data, which the standard does not dispatch.
+    /// Reports what a block adds that has a name and no data, which the standard does not dispatch.
     fn decode_name(&mut self, _name: &str, _emit: &mut dyn FnMut(DecodeEvent<'_>)) {}
 }
 
@@ -192,7 +192,7 @@ pub enum Varying {
     CreatedAt,
     /// `sequence_number`.
     SequenceNumber,
-    /// `obfuscation`: padding, so that the length of a message does not tell the length of its text.
+    /// `obfuscation`: padding, so that the length of a message does not reveal the length of its text.
     Obfuscation,
 }
 
@@ -208,7 +208,7 @@ impl Varying {
         }
     }
 
-    /// Whether it is a whole number; the others are strings.
+    /// Returns whether it is a whole number; the others are strings.
     pub fn is_number(self) -> bool {
         matches!(self, Self::Created | Self::SequenceNumber)
     }
@@ -217,7 +217,7 @@ impl Varying {
 /// One frame's payload.
 #[derive(Clone, Copy)]
 pub struct Payload<'a> {
-    /// What kind of frame carries it.
+    /// The kind of frame that carries it.
     pub kind: frame::FrameKind,
     /// The SSE event type; `message` where there is none.
     pub event: &'a str,
@@ -229,7 +229,7 @@ pub struct Payload<'a> {
     pub id: Option<&'a str>,
 }
 
-/// A model's name as it stands in an address: percent-encoded, but for the colons that Bedrock's
+/// Returns a model's name as it appears in an address: percent-encoded, except for the colons that Bedrock's
 /// and Gemini's own documents leave as they are.
 pub fn in_address(model: &str) -> String {
     let mut encoded = String::new();
@@ -243,7 +243,7 @@ pub fn in_address(model: &str) -> String {
     encoded
 }
 
-/// How a dialect's streams end.
+/// The way that a dialect's streams end.
 #[derive(Debug, Clone, Copy)]
 pub struct EndingRules {
     /// `data: [DONE]` ends it.
@@ -271,12 +271,12 @@ impl EndingRules {
         resumable: false,
     };
 
-    /// `data: [DONE]` comes last.
+    /// Returns the rules for streams that end with `data: [DONE]`.
     const fn by_sentinel(finishes: &'static [&'static str]) -> Self {
         Self { sentinel: true, finishes, ..Self::NONE }
     }
 
-    /// An event of its own tells that all has come.
+    /// Returns the rules for streams in which a separate event says that everything has arrived.
     const fn by_event(finishes: &'static [&'static str]) -> Self {
         Self { terminal: true, finishes, ..Self::NONE }
     }
@@ -298,7 +298,7 @@ impl EndingRules {
 pub enum Channel {
     /// The answer proper.
     Content,
-    /// What the model thought, in fields of its own.
+    /// The model's thoughts, in separate fields.
     Reasoning,
     /// A refusal.
     Refusal,
@@ -320,22 +320,22 @@ impl Channel {
 pub enum DecodeEvent<'a> {
     /// Text of a channel (never [`Channel::Tool`]).
     Text {
-        /// Which choice.
+        /// The choice.
         choice: u32,
-        /// Which channel.
+        /// The channel.
         channel: Channel,
-        /// Where it stood.
+        /// Its JSON path.
         path: Path,
         /// The text; not empty.
         text: Cow<'a, str>,
-        /// The same text came in another field of the same payload and counts there.
+        /// True if the same text arrived in another field of the same payload and counts there.
         duplicate: bool,
     },
-    /// What a channel's text is, said again whole: all since it was last said so.
+    /// The text of a channel, repeated whole: all since it was last repeated so.
     Whole {
-        /// Which choice.
+        /// The choice.
         choice: u32,
-        /// Which channel.
+        /// The channel.
         channel: Channel,
         /// The text.
         text: Cow<'a, str>,
@@ -344,23 +344,23 @@ pub enum DecodeEvent<'a> {
     Tool(Box<ToolPiece<'a>>),
     /// A choice said why it ended.
     Finish {
-        /// Which choice.
+        /// The choice.
         choice: u32,
         /// The provider's word.
         reason: Cow<'a, str>,
     },
-    /// What a choice gives as the cause of its finish, beside the word for that.
+    /// The cause of its finish that a choice states, beside the word for that.
     Cause {
-        /// Which choice.
+        /// The choice.
         choice: u32,
         /// The provider's word.
         cause: Cow<'a, str>,
     },
-    /// Usage, where it stood, and what it said.
+    /// Usage, its JSON path, and what it said.
     Usage {
-        /// Where it stood.
+        /// Its JSON path.
         path: Path,
-        /// The counts given.
+        /// The counts in it.
         usage: Usage,
     },
     /// The model that answers.
@@ -371,22 +371,22 @@ pub enum DecodeEvent<'a> {
     Sentinel,
     /// The dialect's terminal event.
     Terminal,
-    /// Another answer begins on the same stream, whose end is still to come.
+    /// The beginning of another answer on the same stream, whose end has yet to arrive.
     Begun,
 }
 
 /// A piece of a tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolPiece<'a> {
-    /// Which choice.
+    /// The choice.
     pub choice: u32,
-    /// Where it stood.
+    /// Its JSON path.
     pub path: Path,
-    /// The provider's index, if it gave one.
+    /// The provider's index, if it sent one.
     pub index: Option<u64>,
-    /// The call's id, if given here.
+    /// The call's id, if it is here.
     pub id: Option<Cow<'a, str>>,
-    /// The function's name, if given here.
+    /// The function's name, if it is here.
     pub name: Option<Cow<'a, str>>,
     /// The arguments' next piece; for a JSON object its source.
     pub arguments: Option<Cow<'a, str>>,
@@ -394,12 +394,12 @@ pub struct ToolPiece<'a> {
     pub free_text: bool,
 }
 
-/// An error that came as a payload.
+/// An error that arrived as a payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InBandError<'a> {
-    /// What was said, the most telling text there is.
+    /// The most informative text there is.
     pub message: Cow<'a, str>,
-    /// The provider's type or code of it, if given.
+    /// The provider's type or code of it, if there is one.
     pub kind: Option<Cow<'a, str>>,
     /// In which of the known shapes.
     pub shape: ErrorShape,
@@ -432,7 +432,7 @@ pub fn choice_number(index: Value<'_>) -> u32 {
     }
 }
 
-/// Numbers of choices from here on stand for what is none.
+/// The first of the choice numbers that represent an invalid index.
 const STAND_INS: u32 = u32::MAX - 65_521;
 
 /// The number of a choice, if it is one.
@@ -440,7 +440,7 @@ pub fn valid_choice(index: Value<'_>) -> Option<u32> {
     index.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| !is_stand_in(*n))
 }
 
-/// Whether a choice's number stands for an index that is none.
+/// Returns whether a choice's number represents an invalid index.
 pub fn is_stand_in(choice: u32) -> bool {
     choice >= STAND_INS
 }
@@ -480,7 +480,7 @@ pub fn by_head(head: &Head) -> Option<(&'static dyn Dialect, Evidence)> {
     })
 }
 
-/// The most telling text of a provider's error value: its `message`, or what stands for one.
+/// Returns the most informative text of a provider's error value: its `message`, or what serves as one.
 /// FastAPI puts a list of complaints under `detail`, Mistral an object under `message`.
 pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
     if let Some(text) = error.as_str() {
@@ -500,7 +500,7 @@ pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
     Cow::Borrowed(error.source())
 }
 
-/// Where an error's text stands, the most telling first.
+/// Keys of an error's text, the most informative first.
 const TEXTS: [&str; 9] = [
     "message",
     "errorText",

@@ -1,11 +1,11 @@
-//! Whose chunks these are: dialects that stream Chat Completions' chunks and are
-//! still separate ones.
+//! Recognizes whose chunks these are: dialects that stream Chat Completions' chunks and are still separate
+//! ones.
 
 use super::Payload;
 use crate::json::Value;
 
-/// Whether a chunk of Chat Completions comes from Mistral itself: one of its models under the name
-/// that its API has for it, and no fingerprint, which others who serve these models send.
+/// Returns whether a chunk of Chat Completions is from Mistral itself: one of its models under the name that
+/// its API has for it, and no fingerprint, which others who serve these models send.
 pub(super) fn is_mistral(chunk: Value<'_>) -> bool {
     const FAMILIES: &[&str] = &[
         "mistral-",
@@ -27,7 +27,7 @@ pub(super) fn is_mistral(chunk: Value<'_>) -> bool {
         })
 }
 
-/// Whether an event is one of FastGPT's.
+/// Returns whether an event is one of FastGPT's.
 pub(super) fn is_fastgpt(payload: &Payload<'_>) -> bool {
     matches!(payload.event, "answer" | "fastAnswer" | "flowNodeStatus" | "flowResponses")
 }

@@ -134,7 +134,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
     body
 }
 
-/// Contents are text, images stand beside them in base64, and calls have no ids.
+/// Returns the messages: contents are text, images are beside them in base64, and calls have no ids.
 fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
     let mut messages: Vec<_> =
         request.system.iter().map(|s| json!({"role": "system", "content": s.value})).collect();
@@ -182,7 +182,7 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
 #[derive(Default)]
 struct OllamaDecoder {
     told_model: bool,
-    /// Indices of the calls so far. Every call comes whole, so none is ever continued.
+    /// Indices of the calls so far. Every call arrives whole, so none is ever continued.
     calls: BTreeSet<u64>,
 }
 

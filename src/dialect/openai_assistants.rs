@@ -45,7 +45,7 @@ impl Dialect for OpenAiAssistants {
 #[derive(Default)]
 struct OpenAiAssistantsDecoder {
     told_model: bool,
-    /// Text or a call came.
+    /// True if text or a call arrived.
     came: bool,
     failed: bool,
 }
@@ -103,7 +103,7 @@ impl Decoder for OpenAiAssistantsDecoder {
     }
 }
 
-/// What an event is called: by its name, or by its object where gateways drop that.
+/// Returns what an event is called: by its name, or by its object where gateways drop that.
 fn name_of<'a>(payload: &Payload<'a>, json: Value<'a>) -> Cow<'a, str> {
     if payload.event != "message" {
         return Cow::Borrowed(payload.event);

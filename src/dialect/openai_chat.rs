@@ -87,8 +87,8 @@ impl Dialect for OpenAiChat {
     }
 }
 
-/// Where the numbers are. Reasoning models take only `max_completion_tokens`; the imitators all
-/// take `max_tokens`.
+/// The keys of the numbers. Reasoning models accept only `max_completion_tokens`; the imitators all accept
+/// `max_tokens`.
 const NUMBERS: Numbers = &[
     (Param::MaxTokens, &["max_tokens"]),
     (Param::MaxTokens, &["max_completion_tokens"]),
@@ -146,8 +146,7 @@ pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Jso
     body
 }
 
-/// The decoder. The dialect's chunks stand for themselves: it needs to know nothing of the earlier
-/// ones.
+/// The decoder. The dialect's chunks are self-contained: it needs to know nothing of the earlier ones.
 #[derive(Default)]
 struct OpenAiChatDecoder {
     /// The model was emitted; every chunk repeats it.
@@ -465,8 +464,8 @@ fn read_delta(
     }
 }
 
-/// Tells what was thought: in the members that have it as a text, then in those that list it. What one
-/// member repeats of another counts there.
+/// Reports what was thought: in the fields that have it as a text, then in those that list it. Text that one
+/// field repeats from another counts there.
 fn thoughts(
     plain: [(Option<Value<'_>>, &'static str); 4],
     lists: [(Option<Value<'_>>, Members); 3],

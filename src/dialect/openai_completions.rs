@@ -1,5 +1,5 @@
-//! OpenAI's older Completions: text goes on where the prompt ends. vLLM, llama.cpp and Fireworks
-//! still serve it, with `reasoning_content` beside the text here and there.
+//! OpenAI's older Completions: text continues where the prompt ends. vLLM, llama.cpp and Fireworks still serve
+//! it, with `reasoning_content` beside the text here and there.
 
 use std::borrow::Cow;
 

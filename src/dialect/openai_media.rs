@@ -1,5 +1,5 @@
-//! What OpenAI streams that is no conversation: transcripts of speech, speech, images. All have typed
-//! events, and end with one.
+//! OpenAI's streams that are no conversation: transcripts of speech, speech, images. All have typed events, and
+//! end with one.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::json::{Kind, Value};
 pub(super) struct Media {
     name: &'static str,
     about: &'static str,
-    /// What its events' types begin with.
+    /// Prefixes of its events' types.
     types: &'static [&'static str],
 }
 
@@ -68,7 +68,7 @@ impl Dialect for Media {
 /// Reads the events of any of them.
 #[derive(Default)]
 struct MediaDecoder {
-    /// Pieces came: what repeats them adds nothing.
+    /// True if pieces arrived: what repeats them adds nothing.
     came: bool,
     /// Segments had the text, and no pieces.
     segments: bool,

@@ -40,7 +40,7 @@ impl Dialect for OpenAiRealtime {
     }
 }
 
-/// Whether an event is one of a session's: those of Responses are numbered instead.
+/// Returns whether an event is one of a session's: those of Responses are numbered instead.
 pub(super) fn is_message(json: Value<'_>) -> bool {
     const SUBJECTS: &[&str] = &[
         "session.",
@@ -65,7 +65,7 @@ struct OpenAiRealtimeDecoder {
     told_model: bool,
     /// A response ended before the one at hand.
     over: bool,
-    /// Text or a call came of the response at hand.
+    /// True if text or a call of the current response arrived.
     came: bool,
     /// Its error was reported.
     failed: bool,
@@ -130,7 +130,7 @@ impl Decoder for OpenAiRealtimeDecoder {
     }
 }
 
-/// Whether an item is a call that the client has to answer.
+/// Returns whether an item is a call that the client has to answer.
 fn is_call(item: Value<'_>) -> bool {
     item.str("type").is_some_and(|t| t == "function_call")
 }

@@ -1,9 +1,9 @@
 //! OpenAI Responses: a stream of typed events about one response and its output items.
 //!
-//! Every piece of text comes twice or more: in deltas, in the `.done` of its part, in the item's
-//! `.done` and in the last event's whole response. Deltas are the answer; what comes whole is read
-//! only where no delta of it came, because there are servers that send nothing else. Items are reported
-//! apart by `output_index`: GitHub Copilot gives every event other ids.
+//! Every piece of text arrives twice or more: in deltas, in the `.done` of its part, in the item's `.done` and
+//! in the last event's whole response. Deltas are the answer; what arrives whole is read only where no delta of
+//! it arrived, because there are servers that send nothing else. Items are reported apart by `output_index`:
+//! GitHub Copilot uses other ids in every event.
 
 use std::borrow::Cow;
 
@@ -207,7 +207,7 @@ impl OpenAiResponsesDecoder {
         })));
     }
 
-    /// An item begins: of a call, the name and id stand here and nowhere else until its end.
+    /// Begins an item: the name and id of a call are here and nowhere else until its end.
     fn begin_call(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(item) = json.get("item").filter(|i| is_call(*i)) else { return };
         // Arguments that are here already come again, in deltas or at the item's end.
@@ -289,7 +289,7 @@ fn output_index(json: Value<'_>) -> u64 {
     count(json, "output_index")
 }
 
-/// Whether an item is a tool call: one that the client has to answer, or one that the server runs
+/// Returns whether an item is a tool call: one that the client has to answer, or one that the server runs
 /// itself (`web_search_call`), whose name is its type.
 fn is_call(item: Value<'_>) -> bool {
     item.str("type").is_some_and(|t| t.ends_with("_call"))

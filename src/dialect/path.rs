@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A JSON path such as `choices[0].delta.reasoning`: a template in which each `#` stands for one
-/// of up to three array positions.
+/// A JSON path such as `choices[0].delta.reasoning`: a template in which each `#` represents one of up to
+/// three array positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {
     template: &'static str,
@@ -33,7 +33,7 @@ impl Path {
         self.template.replace('#', "")
     }
 
-    /// Whether they are the same but for positions.
+    /// Returns whether they are the same except for positions.
     #[inline]
     pub fn is_alike(self, other: Self) -> bool {
         std::ptr::eq(self.template, other.template) || self.template == other.template

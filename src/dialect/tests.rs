@@ -1,9 +1,9 @@
-//! What the tests of all dialects share.
+//! Code that the tests of all dialects share.
 
 use super::*;
 use crate::json::Tape;
 
-/// What the payloads tell, one line a fact, read by a dialect's name or, for `auto`, by the one
+/// Returns what the payloads report, one line per fact, read by a dialect's name or, for `auto`, by the one
 /// that recognizes the first payload that any does.
 pub(super) fn script(dialect: &str, payloads: &[&str]) -> Vec<String> {
     script_of(frame::FrameKind::Event, dialect, payloads)

@@ -1,5 +1,5 @@
-//! Streams of no dialect that is known: what they say of errors and of their end is plain enough to
-//! be read all the same.
+//! Streams of no dialect that is known: what they say of errors and of their end is still plain enough to be
+//! read.
 
 use std::borrow::Cow;
 
@@ -76,7 +76,7 @@ fn exception<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
     })
 }
 
-/// Whether an event's name or type says that it is an error.
+/// Returns whether an event's name or type says that it is an error.
 fn is_error_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.strip_suffix("error").is_some_and(|before| {
@@ -84,12 +84,12 @@ fn is_error_name(name: &str) -> bool {
     })
 }
 
-/// Whether a value is more than a place left empty.
+/// Returns whether a value is more than an empty placeholder.
 fn is_set(value: Value<'_>) -> bool {
     !matches!(value.raw(), b"null" | b"false" | b"0" | b"\"\"" | b"{}" | b"[]")
 }
 
-/// Members that stand beside a `detail` or a list of `errors` where that is all there is to say.
+/// Keys that appear beside a `detail` or a list of `errors` where that is all there is to say.
 const ABOUT: &[&str] = &[
     "detail",
     "errors",
@@ -108,7 +108,7 @@ const ABOUT: &[&str] = &[
     "path",
 ];
 
-/// Whether an object without an `error` key says that it is one.
+/// Returns whether an object without an `error` key says that it is one.
 fn says_error(json: Value<'_>) -> bool {
     let named = ["type", "event", "object", "kind"]
         .iter()

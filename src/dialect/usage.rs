@@ -1,8 +1,8 @@
-//! Token counts, as the provider gives them.
+//! Token counts, as the provider sends them.
 
 use crate::json::Value;
 
-/// Token counts; `None` where the provider gave none. Never computed.
+/// Token counts; `None` where the provider sent none. Never computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Tokens of the prompt.
@@ -11,14 +11,14 @@ pub struct Usage {
     pub output: Option<u64>,
     /// Tokens of the reasoning (within `output` or beside it, as the provider counts).
     pub reasoning: Option<u64>,
-    /// Tokens of the prompt that came from a cache.
+    /// Tokens of the prompt that were read from a cache.
     pub cached: Option<u64>,
-    /// The total, as given.
+    /// The total, as sent.
     pub total: Option<u64>,
 }
 
 impl Usage {
-    /// Takes over every count that `later` gives.
+    /// Takes over every count that `later` has.
     pub fn update(&mut self, later: Usage) {
         self.input = later.input.or(self.input);
         self.output = later.output.or(self.output);
@@ -27,7 +27,7 @@ impl Usage {
         self.total = later.total.or(self.total);
     }
 
-    /// Whether any count is given.
+    /// Returns whether there is any count.
     pub fn is_given(&self) -> bool {
         *self != Self::default()
     }

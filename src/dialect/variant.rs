@@ -19,28 +19,28 @@ pub struct Variant {
     also: &'static [&'static str],
     /// The hosts that speak so: each name, and all below it.
     hosts: &'static [&'static str],
-    /// How response headers begin that nobody else sends.
+    /// Prefixes of response headers that no one else sends.
     headers: &'static [&'static str],
-    /// What chunks have that nobody else's have: one list that fits is enough.
+    /// Marks of chunks that no one else's have: one list that fits is enough.
     marks: &'static [&'static [Has]],
     /// The members of a delta that carry reasoning.
     pub reasoning: &'static [&'static str],
-    /// Where usage comes.
+    /// The places of usage.
     pub usage: &'static [UsageAt],
     /// Finish reasons beside Chat Completions' own that are a proper end.
     pub finishes: &'static [&'static str],
-    /// Whether `[DONE]` follows an error; `None` where nobody recorded one.
+    /// True if `[DONE]` follows an error; `None` where no one recorded one.
     pub done_after_error: Option<bool>,
     /// Codes of findings that are normal there, and do not follow from the columns above. They are here
     /// and not on the pages of the rules, since they are what one provider does: a new provider is a
     /// row of this table.
     pub normal: &'static [Code],
-    /// The same where it speaks OpenAI's Responses; empty where nobody knows an accent there. What
-    /// its own SDK reads is no fault, whatever OpenAI's make of it.
+    /// The same where it speaks OpenAI's Responses; empty where no accent is known there. What its own SDK
+    /// reads is no fault, whatever OpenAI's make of it.
     pub normal_in_responses: &'static [Code],
 }
 
-/// Where usage comes.
+/// A place of usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageAt {
     /// In a separate chunk, whose `choices` are empty.
@@ -54,7 +54,7 @@ pub enum UsageAt {
 }
 
 impl UsageAt {
-    /// Where that is, in words.
+    /// Returns that place, in words.
     pub fn place(self) -> &'static str {
         match self {
             UsageAt::Own => "a chunk of its own",
@@ -65,7 +65,7 @@ impl UsageAt {
     }
 }
 
-/// Something that a chunk has. In a path, `[]` stands for a list's first item.
+/// Something that a chunk has. In a path, `[]` represents a list's first item.
 #[derive(Debug, Clone, Copy)]
 enum Has {
     /// A member, whatever its value.
@@ -96,12 +96,12 @@ impl Variant {
         normal_in_responses: &[],
     };
 
-    /// Whether a finding of that code is what this variant's streams of Responses are like.
+    /// Returns whether a finding of that code is what this variant's streams of Responses are like.
     pub fn is_normal_in_responses(&self, code: Code) -> bool {
         self.normal_in_responses.contains(&code)
     }
 
-    /// Whether a finding of that code is what this variant's streams of Chat are like.
+    /// Returns whether a finding of that code is what this variant's streams of Chat are like.
     pub fn is_normal(&self, code: Code) -> bool {
         match code {
             Code::UsageEveryChunk => self.usage.contains(&Every),
@@ -120,7 +120,7 @@ impl Variant {
         VARIANTS.iter().find(|v| is(&v.name) || v.also.iter().any(is))
     }
 
-    /// The variant that is spoken at an address, and the host that tells.
+    /// Returns the variant that is spoken at an address, and the host that indicates it.
     pub fn of_address(url: &str) -> Option<(&'static Self, &'static str)> {
         let host = host(url).to_ascii_lowercase();
         VARIANTS.iter().find_map(|v| {
@@ -129,7 +129,7 @@ impl Variant {
         })
     }
 
-    /// The variant that a response header tells by its name, and what tells.
+    /// Returns the variant that a response header indicates by its name, and what indicates it.
     pub fn of_header(name: &str) -> Option<(&'static Self, &'static str)> {
         let name = name.to_ascii_lowercase();
         VARIANTS
@@ -137,7 +137,7 @@ impl Variant {
             .find_map(|v| v.headers.iter().find(|h| name.starts_with(**h)).map(|h| (v, *h)))
     }
 
-    /// The variant that a chunk tells, and the member that does.
+    /// Returns the variant that a chunk indicates, and the field that does.
     pub fn of_chunk(chunk: Value<'_>) -> Option<(&'static Self, &'static str)> {
         VARIANTS.iter().find_map(|v| v.marked(chunk).map(|by| (v, by)))
     }
@@ -148,7 +148,7 @@ impl Variant {
     }
 }
 
-/// What stands before a host's name in one that lies below it.
+/// Returns whether this text before a host's name leaves it that host or makes one below it.
 fn is_parent(before: &str) -> bool {
     before.is_empty() || before.ends_with('.')
 }

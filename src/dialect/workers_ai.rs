@@ -1,5 +1,5 @@
-//! Cloudflare's Workers AI with its own shape: pieces of a response, padded so that their lengths
-//! give nothing away.
+//! Cloudflare's Workers AI with its own shape: pieces of a response, padded so that their lengths reveal
+//! nothing.
 
 use super::emit::{arguments_of, emit_call, emit_error_in, emit_failure, emit_text};
 use super::{Channel, DecodeEvent, Decoder, Dialect, EndingRules, Evidence, Path, Payload, Usage};

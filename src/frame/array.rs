@@ -1,8 +1,8 @@
 //! A JSON array that is streamed element by element (Gemini without `alt=sse`).
 //!
-//! A frame is an element with the brackets, commas and white space before it; the last one takes
-//! what follows. Which is the last, only what comes after it tells: an element is held back until
-//! its comma, or the next element, or the end.
+//! A frame is an element with the brackets, commas and white space before it; the last one includes what
+//! follows. Only the next bytes show which is the last: an element is held back until its comma, the next
+//! element, or the end.
 
 use super::{Frame, FrameKind, Frames, MAX_FRAME};
 
@@ -12,17 +12,17 @@ pub(super) struct Array {
     from: usize,
     /// Up to here the bytes have been looked at.
     scan: usize,
-    /// Where the scan is.
+    /// Position of the scan in the array.
     place: ArrayState,
     /// Start of the current element's value.
     value: usize,
     /// An element that is whole and may be the last: where its value ends.
     held: Option<usize>,
-    /// Whether the current frame lost its beginning to [`MAX_FRAME`].
+    /// True if the current frame lost its beginning to [`MAX_FRAME`].
     cut: bool,
 }
 
-/// Where in the array the scan is.
+/// A position of the scan in the array.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ArrayState {
     /// Before the opening bracket.
@@ -43,7 +43,7 @@ enum ArrayState {
 }
 
 impl Array {
-    /// Whether the closing bracket came.
+    /// Returns whether the closing bracket arrived.
     pub(super) fn is_closed(&self) -> bool {
         self.place == ArrayState::Closed
     }
@@ -126,7 +126,7 @@ impl Array {
         }
     }
 
-    /// Tells an element whose value ends at `value_end` as a frame that ends at `end`.
+    /// Reports an element whose value ends at `value_end` as a frame that ends at `end`.
     fn element(&mut self, value_end: usize, end: usize, frames: &mut Frames) {
         self.bound(end, frames);
         let mut frame = Frame::new(

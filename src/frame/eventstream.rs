@@ -67,7 +67,7 @@ impl EventStream {
     }
 }
 
-/// What is wrong with a frame of such a body.
+/// A defect in a frame of such a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
     /// The prelude's CRC is wrong, or its lengths are impossible.
@@ -107,8 +107,8 @@ impl<'a> EventStreamMessage<'a> {
         self.headers().find(|h| h.0 == name).map(|h| h.1)
     }
 
-    /// What kind of event it is: its `:event-type` or `:exception-type`; `error` for an error
-    /// that has neither, and `message` where nothing says.
+    /// Returns the event's type: its `:event-type` or `:exception-type`; `error` for an error that has
+    /// neither, and `message` otherwise.
     pub fn event(&self) -> &'a str {
         let mut error = false;
         for (name, value) in self.headers() {
@@ -121,7 +121,7 @@ impl<'a> EventStreamMessage<'a> {
         if error { "error" } else { "message" }
     }
 
-    /// Its bytes, without what may come after it; all there is where it is not whole.
+    /// Returns its bytes without what may follow it; all bytes where it is not whole.
     pub fn whole(&self) -> &'a [u8] {
         let total = prelude(self.bytes).map_or(self.bytes.len(), |(total, _)| total);
         self.bytes.get(..total).unwrap_or(self.bytes)
@@ -133,7 +133,7 @@ impl<'a> EventStreamMessage<'a> {
         self.bytes.get(PRELUDE + headers..total - TRAILER).unwrap_or_default()
     }
 
-    /// What is wrong with it.
+    /// Returns the damage, if there is any.
     pub fn damage(&self) -> Option<Damage> {
         let have = self.bytes.len();
         if have < PRELUDE {
@@ -150,7 +150,7 @@ impl<'a> EventStreamMessage<'a> {
     }
 }
 
-/// The first header: its name, its value if that is text, and what comes after it.
+/// Returns the first header: its name, its value if that is text, and the bytes after it.
 fn header(bytes: &[u8]) -> Option<(&str, Option<&str>, &[u8])> {
     let (len, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(*len as usize)?;

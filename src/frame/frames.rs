@@ -10,7 +10,7 @@ use super::{Frame, FrameKind};
 #[derive(Default, Clone)]
 pub struct Frames {
     ends: Rising,
-    /// Where frames begin that do not where the one before ended, which none should.
+    /// Starts of frames that do not begin where the previous one ended; there should be none.
     begins: Vec<(u32, u64)>,
     forms: Runs<FrameForm>,
     /// The index of the last event id.
@@ -19,12 +19,12 @@ pub struct Frames {
     newest: Option<Frame>,
 }
 
-/// What a frame is, but for its place and length.
+/// The properties of a frame, except its place and length.
 #[derive(Clone, Copy, PartialEq)]
 struct FrameForm {
     kind: FrameKind,
     named: bool,
-    /// How many bytes stand before its data, and how many after it.
+    /// Number of bytes before its data, and number after it.
     around: Option<(u32, u32)>,
 }
 
@@ -44,7 +44,7 @@ impl Frames {
         self.newest = Some(frame);
     }
 
-    /// Where the frame before that of a number ends.
+    /// Returns the end of the frame before that of a number.
     fn end_before(&self, index: usize) -> u64 {
         index.checked_sub(1).map_or(0, |before| self.ends.at(before))
     }
@@ -58,7 +58,7 @@ impl Frames {
         self.newest = None;
     }
 
-    /// How many there are.
+    /// Returns the number of frames.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -85,7 +85,7 @@ impl Frames {
         Frame { offset, len, kind, data, id: self.ids.at(index).unwrap_or(0), named }
     }
 
-    /// How many of the first frames end at or before `offset`.
+    /// Returns how many of the first frames end at or before `offset`.
     pub fn ended_by(&self, offset: u64) -> usize {
         self.ends.partition_point(|end| end <= offset)
     }

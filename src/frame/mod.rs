@@ -20,7 +20,7 @@ pub use sniff::Hint;
 /// The longest frame, in bytes. What is longer is reported as `incomplete` frames of this length.
 pub const MAX_FRAME: usize = 256 << 20;
 
-/// How a body is divided.
+/// A way to divide a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Framing {
@@ -45,7 +45,7 @@ impl Framing {
     }
 }
 
-/// What a frame is; the names are those of the output format.
+/// The kind of a frame; the names are those of the output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum FrameKind {
@@ -59,7 +59,7 @@ pub enum FrameKind {
     Incomplete,
     /// One NDJSON line.
     Line,
-    /// One element of a streamed JSON array, with what stands before it.
+    /// One element of a streamed JSON array, with what precedes it.
     Element,
     /// One AWS eventstream message.
     Message,
@@ -83,9 +83,9 @@ pub struct Frame {
     pub offset: u64,
     /// Length in bytes.
     pub len: u64,
-    /// What it is.
+    /// Kind of the frame.
     pub kind: FrameKind,
-    /// Where its data is, if that is one piece: (start relative to `offset`, length).
+    /// Place of its data, if that is one piece: (start relative to `offset`, length).
     data: Option<(u32, u32)>,
     /// Index of its last event id in [`sse::Sse::id`].
     id: u32,
@@ -116,7 +116,7 @@ impl Frame {
         &body[from..(from + self.len as usize).min(body.len())]
     }
 
-    /// Whether it has an `event` line, or of a line a code in front of its value; without one, an
+    /// Returns whether it has an `event` line, or, for a line, a code in front of its value. Without one, an
     /// event's type is `message`.
     pub fn is_named(&self) -> bool {
         self.named
@@ -132,7 +132,7 @@ impl Frame {
         self.offset + self.len
     }
 
-    /// Where its data stands in the body, if it is one piece of it.
+    /// Returns the span of its data in the body, if it is one piece of it.
     pub fn data_span(&self) -> Option<std::ops::Range<usize>> {
         let (at, len) = self.data?;
         let from = self.offset as usize + at as usize;
@@ -270,7 +270,7 @@ impl Framer {
         }
     }
 
-    /// Whether a streamed array had its closing bracket; `None` for a body that is none.
+    /// Returns whether a streamed array had its closing bracket; `None` for a body that is not an array.
     pub fn array_is_closed(&self) -> Option<bool> {
         match &self.state {
             FramerState::Array(array) => Some(array.is_closed()),
@@ -278,7 +278,7 @@ impl Framer {
         }
     }
 
-    /// What the SSE framer saw besides the frames.
+    /// Returns what the SSE framer saw besides the frames.
     pub fn sse(&self) -> Option<&sse::Sse> {
         match &self.state {
             FramerState::Sse(sse) => Some(sse),

@@ -23,12 +23,12 @@ impl Rising {
         self.distances.push(distance.unwrap_or(0));
     }
 
-    /// How many numbers there are.
+    /// Returns how many numbers there are.
     pub fn len(&self) -> usize {
         self.distances.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.distances.is_empty()
     }
@@ -58,7 +58,7 @@ impl Rising {
         }
     }
 
-    /// How many of the first numbers are such, if all that are come first.
+    /// Returns how many of the first numbers match, if all that match precede the others.
     pub fn partition_point(&self, mut is: impl FnMut(u64) -> bool) -> usize {
         let (mut from, mut to) = (0, self.len());
         while from < to {
@@ -83,7 +83,7 @@ impl<T> Default for Runs<T> {
 }
 
 impl<T: Copy + PartialEq> Runs<T> {
-    /// Gives the value of a place, which is behind those before.
+    /// Adds the value of a place that follows all earlier ones.
     pub fn push(&mut self, index: usize, value: T) {
         if self.runs.last().is_none_or(|run| run.1 != value) {
             self.runs.push((index as u32, value));
@@ -106,11 +106,11 @@ impl<T: Copy + PartialEq> Runs<T> {
     }
 }
 
-/// Gives a list with `len` and `at` what slices have, but for items that are made when asked for.
+/// Adds the methods of slices to a list with `len` and `at`, for items that are made when asked for.
 macro_rules! packed_list {
     ($list:ty, $item:ty) => {
         impl $list {
-            /// Whether there are none.
+            /// Returns whether there are none.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
@@ -145,7 +145,7 @@ macro_rules! packed_list {
                 places.map(|index| self.at(index))
             }
 
-            /// How many of the first items are such, if all that are come first.
+            /// Returns how many of the first items match, if all that match precede the others.
             pub fn partition_point(&self, mut is: impl FnMut(&$item) -> bool) -> usize {
                 let (mut from, mut to) = (0, self.len());
                 while from < to {

@@ -1,18 +1,18 @@
-//! Which framing a body has: the bytes decide, the header settles what they leave open.
+//! The choice of a body's framing: the bytes decide, the header settles what they leave open.
 //!
-//! Servers label streams wrongly in both directions (an error page as `text/event-stream`, a
-//! stream as `text/plain`), and a client that believes the label shows nothing. The decision is a
-//! function of the bytes and the hint alone, not of how the bytes were cut into reads.
+//! Servers label streams wrongly in both directions (an error page as `text/event-stream`, a stream as
+//! `text/plain`), and a client that believes the label shows nothing. The decision depends on the bytes and the
+//! hint alone, not on how the bytes were split into reads.
 
 use super::{Framing, eventstream, lines};
 use crate::json::Tape;
 
-/// What is known about a body before its first byte.
+/// Facts about a body that are known before its first byte.
 #[derive(Debug, Clone, Default)]
 pub struct Hint {
     /// The `content-type` header's value.
     pub content_type: Option<String>,
-    /// The body comes from a file that is named like an SSE body.
+    /// True if the body is from a file that is named like an SSE body.
     pub named_sse: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Sniffer {
     line: usize,
     /// Up to here that line has no end, or nothing but blanks follows an opening bracket.
     scan: usize,
-    /// Whether the first line that is not blank is a JSON value of its own.
+    /// True if the first line that is not blank is a JSON value by itself.
     first_line_is_json: Option<bool>,
 }
 
@@ -93,7 +93,7 @@ impl Sniffer {
         }
     }
 
-    /// A body that begins with `{`: the line after the first tells whether it is NDJSON, events
+    /// Decides for a body that begins with `{`: the line after the first shows whether it is NDJSON, events
     /// after a raw JSON line, or one document.
     fn second_line(&mut self, body: &[u8], start: usize, end: bool) -> Option<Framing> {
         let found = self.lines(body, start, end, |sniffer, line, whole| {
@@ -160,8 +160,8 @@ impl Sniffer {
         }
     }
 
-    /// Gives each line to `look` once it is whole, and the last one as far as it is there; goes on
-    /// where it stopped the last time.
+    /// Passes each line to `look` once it is whole, and the last one as far as it is there. Continues where
+    /// it stopped the last time.
     fn lines(
         &mut self,
         body: &[u8],
@@ -194,15 +194,15 @@ impl Sniffer {
     }
 }
 
-/// Whether a line is a JSON value with a code in front.
+/// Returns whether a line is a JSON value with a code in front.
 fn is_coded(line: &[u8]) -> bool {
     lines::code(line)
         .and_then(|code| std::str::from_utf8(&line[code..]).ok())
         .is_some_and(|value| Tape::new().parse(value).is_ok())
 }
 
-/// Whether a line is a message of a WebSocket, which no whole answer looks like: an event with a
-/// number or an id.
+/// Returns whether a line is a WebSocket message, which no whole answer looks like: an event with a number or
+/// an id.
 fn is_message(line: &[u8]) -> bool {
     let mut tape = Tape::new();
     let Ok(text) = std::str::from_utf8(line) else { return false };
@@ -213,13 +213,13 @@ fn is_message(line: &[u8]) -> bool {
     })
 }
 
-/// Where the blanks end that stand at `from`.
+/// Returns the end of the blanks that begin at `from`.
 fn skip_blanks(body: &[u8], from: usize) -> usize {
     let blank = |b: &&u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
     from + body[from..].iter().take_while(blank).count()
 }
 
-/// Whether a line (or its beginning) is a comment or one of the standard's four fields.
+/// Returns whether a line (or its beginning) is a comment or one of the standard's four fields.
 fn looks_like_field(line: &[u8]) -> bool {
     line.starts_with(b":")
         || [&b"data:"[..], b"event:", b"id:", b"retry:"].iter().any(|f| line.starts_with(f))

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::{Frame, FrameKind, Frames, MAX_FRAME};
 
-/// How many comments and ignored fields are kept by text; the rest is counted.
+/// Number of comments and ignored fields that are kept as text; the rest is counted.
 pub const MAX_LIST: usize = 1000;
 
 /// The framer, and what it counted. All offsets are in the body.
@@ -23,13 +23,13 @@ pub struct Sse {
     pub ignored_fields: CappedList<IgnoredField>,
     /// Blocks that a blank line ended and that had a field, but no `data`.
     pub blocks_without_data: u64,
-    /// How many lines ended in each way.
+    /// Number of lines that ended in each way.
     pub line_endings: LineEndings,
-    /// How many U+FFFD decoding put in.
+    /// Number of U+FFFD that decoding inserted.
     pub invalid_utf8: u64,
     /// The last valid `retry`, in milliseconds, as its digits (there may be any number of them).
     pub final_retry: Option<String>,
-    /// What follows the last blank line; filled at the end of the body.
+    /// The bytes after the last blank line; filled at the end of the body.
     pub trailing: Trailing,
     /// Frames that were cut because they were longer than [`MAX_FRAME`].
     pub oversized: u64,
@@ -48,12 +48,13 @@ pub struct Sse {
     after_cr: bool,
     /// From the start of the current line up to here the body is UTF-8, as far as it is whole characters.
     valid: usize,
-    /// Where it is not UTF-8. No line is known to be up to the end of the one that this is in.
+    /// Offset at which it is not UTF-8. No line up to the end of the one with this offset is known to be
+    /// UTF-8.
     invalid: Option<usize>,
     block: BlockState,
 }
 
-/// What the current block has had so far.
+/// Content of the current block so far.
 #[derive(Debug, Default, Clone)]
 struct BlockState {
     first_data: (usize, usize),
@@ -69,7 +70,7 @@ struct BlockState {
 pub struct CappedList<T> {
     /// The items kept.
     pub items: Vec<T>,
-    /// How many more there were.
+    /// Number of further items, which are not kept.
     pub more: u64,
 }
 
@@ -84,7 +85,7 @@ impl<T> CappedList<T> {
         if self.items.len() < MAX_LIST { self.items.push(item()) } else { self.more += 1 }
     }
 
-    /// How many there were in all.
+    /// Returns the total number of items.
     pub fn total(&self) -> u64 {
         self.items.len() as u64 + self.more
     }
@@ -97,11 +98,11 @@ pub struct IgnoredField {
     pub name: String,
     /// The value as the standard cuts it.
     pub value: String,
-    /// Why the standard ignores it.
+    /// Reason that the standard ignores it.
     pub reason: Ignored,
 }
 
-/// Why a field has no effect.
+/// Reason that a field has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Ignored {
@@ -122,7 +123,7 @@ impl Ignored {
     }
 }
 
-/// How many lines ended in each of the three ways.
+/// Number of lines that ended in each of the three ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(missing_docs, reason = "the three line ends of the standard")]
 pub struct LineEndings {
@@ -131,16 +132,16 @@ pub struct LineEndings {
     pub crlf: u64,
 }
 
-/// What follows the last blank line of a body.
+/// The bytes after the last blank line of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trailing {
-    /// How many bytes.
+    /// Number of bytes.
     pub bytes: u64,
-    /// What they are.
+    /// Kind of these bytes.
     pub kind: TrailingKind,
 }
 
-/// What is left at the end.
+/// The kind of bytes that are left at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum TrailingKind {
@@ -298,7 +299,7 @@ impl Sse {
         self.frame = body.len();
     }
 
-    /// Tells what is longer than any frame may be as `incomplete` frames.
+    /// Reports what is longer than any frame may be as `incomplete` frames.
     fn bound(&mut self, end: usize, frames: &mut Frames) {
         while end - self.frame > MAX_FRAME {
             frames.push(Frame::new(FrameKind::Incomplete, self.frame, self.frame + MAX_FRAME));
@@ -423,7 +424,8 @@ impl Sse {
     }
 }
 
-/// Where the first CR or LF is. What arrives byte by byte is not worth starting a vectorized search.
+/// Returns the position of the first CR or LF. Bytes that arrive one by one are not worth starting a
+/// vectorized search.
 #[inline]
 fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |b: &u8| matches!(b, b'\n' | b'\r');
@@ -433,7 +435,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     memchr::memchr2(b'\n', b'\r', bytes)
 }
 
-/// How many bytes at the end begin a character that is not there whole.
+/// Returns how many bytes at the end begin a character that is not complete.
 fn cut_off(bytes: &[u8]) -> usize {
     if bytes.last().is_none_or(u8::is_ascii) {
         return 0;

@@ -6,7 +6,7 @@ fn sse_hint() -> Hint {
     Hint { content_type: Some("text/event-stream; charset=utf-8".into()), named_sse: false }
 }
 
-/// Frames of `body`, given in reads that end at `cuts`.
+/// Returns the frames of `body`, fed in reads that end at `cuts`.
 fn frames(hint: Hint, body: &[u8], cuts: &[usize]) -> (Vec<Frame>, Framer) {
     let mut framer = Framer::new(hint);
     let mut out = Frames::default();

@@ -1,9 +1,9 @@
 //! WebSocket (RFC 6455), with permessage-deflate (RFC 7692): the bytes of one direction → messages.
 //!
-//! Frames of the protocol are joined to messages, unmasked and inflated; control frames may stand
-//! between the fragments of a message. Everything that has a length is read on, whatever else is wrong
-//! with it: that is a [`WsFault`]. Messages remember where their bytes stand on the wire, so that a
-//! secret in one can be masked there.
+//! Frames of the protocol are joined to messages, unmasked and inflated; control frames may appear between the
+//! fragments of a message. Everything that has a length is still read, whatever else is wrong with it: that is
+//! a [`WsFault`]. Messages record where their bytes are on the wire, so that a secret in one can be masked
+//! there.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::journal::Span;
 /// The most bytes that a byte of deflated data becomes: 258 for each two bits.
 pub const MAX_INFLATION: u64 = 258 * 4;
 
-/// Who sent a message.
+/// The sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sender {
     /// The client.
@@ -34,7 +34,7 @@ impl Sender {
     }
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Opcode {
     /// Text.
@@ -77,13 +77,13 @@ impl Opcode {
         }
     }
 
-    /// Whether it is about the connection and carries no message.
+    /// Returns whether it is about the connection and carries no message.
     pub fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong | Self::Reserved(8..))
     }
 }
 
-/// What is against the standard.
+/// A violation of the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WsFault {
     /// A client must mask what it sends.
@@ -92,7 +92,7 @@ pub enum WsFault {
     /// A server must not.
     #[error("masked frame")]
     Masked,
-    /// A bit that no extension has given a meaning.
+    /// A bit that no extension defines.
     #[error("reserved bits set without an extension")]
     ReservedBits,
     /// An opcode without a meaning.
@@ -121,25 +121,25 @@ pub enum WsFault {
     Length(u64),
 }
 
-/// Where a piece of a payload stands in its direction.
+/// The place of a piece of a payload in its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadPart {
     /// Offset of its first byte.
     pub offset: u64,
     /// Length in bytes.
     pub len: u64,
-    /// What its bytes were masked with; zeros for nothing.
+    /// The key that its bytes were masked with; zeros for none.
     pub key: [u8; 4],
 }
 
 /// One message, whole or as far as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WsMessage {
-    /// What it is.
+    /// Kind of the message.
     pub opcode: Opcode,
     /// Unmasked, and inflated unless [`is_opaque`](Self::is_opaque).
     pub payload: Vec<u8>,
-    /// Where the payload stands on the wire, fragment by fragment.
+    /// Places of the payload on the wire, fragment by fragment.
     pub parts: Vec<PayloadPart>,
     /// It was compressed.
     pub compressed: bool,
@@ -163,7 +163,7 @@ impl WsMessage {
     }
 }
 
-/// What reading finds.
+/// A result of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WsFound {
     /// A message is complete.
@@ -172,7 +172,7 @@ pub enum WsFound {
     Fault(WsFault),
 }
 
-/// What `Sec-WebSocket-Extensions` of the response says about compression.
+/// The compression settings in `Sec-WebSocket-Extensions` of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deflate {
     client_takeover: bool,
@@ -198,7 +198,7 @@ impl Deflate {
         Some(deflate)
     }
 
-    /// Whether what this side sends may refer to messages before it.
+    /// Returns whether what this side sends may refer to earlier messages.
     pub fn takeover(self, sender: Sender) -> bool {
         match sender {
             Sender::Client => self.client_takeover,
@@ -211,7 +211,7 @@ impl Deflate {
 struct Inflater {
     inflate: Decompress,
     takeover: bool,
-    /// What later messages refer to is not known.
+    /// True if what later messages refer to is unknown.
     lost: bool,
 }
 
@@ -278,7 +278,7 @@ impl Inflater {
 enum WsFrameState {
     /// Inside a header.
     Header,
-    /// Inside a payload, with so many bytes to come.
+    /// Inside a payload, with so many bytes still to arrive.
     Payload { left: u64, last: bool, control: bool },
     /// Nothing more can be read.
     Lost,
@@ -322,12 +322,12 @@ impl Direction {
         }
     }
 
-    /// These spans of what comes were masked: a compressed message with one cannot be inflated.
+    /// Marks these spans of the incoming bytes as masked: a compressed message with one cannot be inflated.
     pub fn mask(&mut self, spans: &[Span]) {
         self.masked.extend_from_slice(spans);
     }
 
-    /// Whether nothing more can be read.
+    /// Returns whether nothing more can be read.
     pub fn is_lost(&self) -> bool {
         matches!(self.state, WsFrameState::Lost)
     }

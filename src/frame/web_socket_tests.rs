@@ -24,7 +24,7 @@ fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
     out
 }
 
-/// What is found in `wire`, fed in pieces of `size`.
+/// Returns what is found in `wire`, fed in pieces of `size`.
 fn read(direction: &mut Direction, wire: &[u8], size: usize) -> Vec<WsFound> {
     let mut found = Vec::new();
     for piece in wire.chunks(size) {

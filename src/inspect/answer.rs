@@ -1,4 +1,4 @@
-//! The answer: what the deltas of all frames come to.
+//! The answer, assembled from the deltas of all frames.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,16 @@ pub struct ToolCall {
     pub choice: u32,
     /// The provider's index, else counted from 0.
     pub index: u64,
-    /// Its id, if one was given.
+    /// Its id, if one was sent.
     pub id: Option<String>,
-    /// The function's name, if one was given.
+    /// The function's name, if one was sent.
     pub name: Option<String>,
     /// The joined arguments.
     pub arguments: String,
-    /// What the stream said that the arguments are, where the deltas join to something else. It
-    /// counts for whether they are valid.
+    /// The arguments as the stream restated them, where the deltas join to something else. These decide
+    /// whether the arguments are valid.
     pub restated: Option<String>,
-    /// The provider gave no index.
+    /// True if the provider sent no index.
     pub counted: bool,
     /// The arguments are text of any kind: a custom tool's.
     pub free_text: bool,
@@ -37,12 +37,12 @@ impl ToolCall {
     }
 }
 
-/// An error that came inside the stream.
+/// An error that arrived inside the stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamError {
     /// The frame that carried it.
     pub frame: u32,
-    /// What it said.
+    /// Text of the error.
     pub message: String,
     /// The provider's type or code.
     pub kind: Option<String>,
@@ -57,11 +57,11 @@ pub struct Otherwise {
     pub frame: u32,
     /// The channel.
     pub channel: Channel,
-    /// How many characters were streamed.
+    /// Number of characters that were streamed.
     pub streamed: u64,
-    /// How many it restates.
+    /// Number of characters that it restates.
     pub restated: u64,
-    /// How many are the same from the beginning.
+    /// Number of characters that are the same from the beginning.
     pub same: u64,
 }
 
@@ -78,7 +78,8 @@ struct ChannelText {
     think: Think,
 }
 
-/// How many deltas on the next one of a text is marked, so that the one at a place is found in few steps.
+/// Number of deltas after which the next one of a text is marked, so that the one at a place is found in few
+/// steps.
 const EACH: u32 = 32;
 
 /// The texts of the channels, by channel and choice.
@@ -125,34 +126,34 @@ impl Texts {
     }
 }
 
-/// Where tool calls stand in their list, so that many of them are told apart in no time. An index
-/// of `None` stands for any.
+/// The places of tool calls in their list, so that many of them are quickly distinguished. An index of `None`
+/// matches any.
 #[derive(Debug, Default, Clone)]
 struct Places {
     /// The last call of a choice and index.
     last: BTreeMap<(u32, Option<u64>), usize>,
     /// The first call of a choice, index and id.
     ids: BTreeMap<(u32, Option<u64>, String), usize>,
-    /// How many calls a choice has made.
+    /// Number of calls that each choice has made.
     made: BTreeMap<u32, u64>,
 }
 
-/// How many in-band errors are kept.
+/// The largest number of in-band errors that are kept.
 const MAX_ERRORS: usize = 100;
 
-/// How many of the last calls are looked at when one is restated.
+/// Number of the last calls that are looked at when one is restated.
 const MAX_RESTATED: usize = 64;
 
-/// The answer as far as it has come.
+/// The answer as far as it has arrived.
 #[derive(Debug, Default, Clone)]
 pub struct Answer {
     deltas: Deltas,
     texts: Texts,
     /// The paths that fed each channel, with how many deltas each.
     paths: Vec<(Channel, Path, u64)>,
-    /// How many deltas each channel has, duplicates left out.
+    /// Number of deltas in each channel, without duplicates.
     counts: [u64; 5],
-    /// How many characters each channel has over all choices, which the screen shows at every draw.
+    /// Number of characters in each channel over all choices, which the screen shows at every draw.
     chars: [usize; 5],
     /// Every choice that was heard of.
     choices: BTreeSet<u32>,
@@ -164,9 +165,9 @@ pub struct Answer {
     /// The choices of the last frame that had a finish, and which frame that was.
     finished_last: (u32, Vec<u32>),
     causes: BTreeMap<u32, String>,
-    /// The last usage given, field by field.
+    /// The last usage reported, field by field.
     pub usage: Usage,
-    /// Where usage stood, and how many frames gave it.
+    /// The paths at which usage appeared, each with its number of frames.
     pub usage_seen: Vec<(Path, u32)>,
     /// The first model named.
     pub model: Option<String>,
@@ -421,7 +422,7 @@ impl Answer {
         all.get(delta.start as usize..(delta.start + delta.len) as usize).unwrap_or_default()
     }
 
-    /// Where a delta's text stands in its channel's text.
+    /// Returns the range of a delta's text in its channel's text.
     pub fn range_of(&self, delta: &Delta) -> std::ops::Range<usize> {
         delta.start as usize..(delta.start + delta.len) as usize
     }
@@ -448,7 +449,7 @@ impl Answer {
         after.find(|delta| self.range_of(delta).end > at)
     }
 
-    /// Whether nothing of a choice arrived: no text in any channel, and no call.
+    /// Returns whether nothing of a choice arrived: no text in any channel, and no call.
     pub fn is_silent(&self, choice: u32) -> bool {
         self.calls_of(choice) == 0
             && !self
@@ -468,17 +469,17 @@ impl Answer {
         self.texts.of(channel).map(|(choice, joined)| (choice, joined.text.as_str()))
     }
 
-    /// How many characters a channel has over all choices.
+    /// Returns the number of characters in a channel over all choices.
     pub fn chars(&self, channel: Channel) -> usize {
         self.chars[channel as usize]
     }
 
-    /// How many deltas a channel has, duplicates left out.
+    /// Returns the number of deltas in a channel, without duplicates.
     pub fn count(&self, channel: Channel) -> u64 {
         self.counts[channel as usize]
     }
 
-    /// Whether a channel has any text.
+    /// Returns whether a channel has any text.
     pub fn has(&self, channel: Channel) -> bool {
         match channel {
             Channel::Tool => !self.tools.is_empty(),
@@ -486,7 +487,7 @@ impl Answer {
         }
     }
 
-    /// Which parts of a choice's content are thought.
+    /// Returns which parts of a choice's content are thought.
     pub fn think(&self, choice: u32) -> Option<&Think> {
         self.texts.get(Channel::Content, choice).map(|j| &j.think)
     }
@@ -496,22 +497,22 @@ impl Answer {
         &self.tools
     }
 
-    /// Why each choice ended, as far as it said so.
+    /// Returns why each choice ended, as far as it said so.
     pub fn finish(&self) -> impl Iterator<Item = (u32, &str)> {
         self.finish.iter().map(|(c, (reason, _))| (*c, reason.as_str()))
     }
 
-    /// How many calls a choice has made.
+    /// Returns the number of calls that a choice has made.
     pub(super) fn calls_of(&self, choice: u32) -> u64 {
         self.places.made.get(&choice).copied().unwrap_or(0)
     }
 
-    /// Why a choice ended, if it said so.
+    /// Returns why a choice ended, if it said so.
     pub(super) fn finish_of(&self, choice: u32) -> Option<&str> {
         self.finish.get(&choice).map(|(reason, _)| reason.as_str())
     }
 
-    /// What a choice gave as the cause of its finish, where that stands beside the finish.
+    /// Returns the cause of its finish that a choice reported beside the finish.
     pub fn cause(&self, choice: u32) -> Option<&str> {
         self.causes.get(&choice).map(String::as_str)
     }
@@ -531,7 +532,7 @@ impl Answer {
         &self.choices
     }
 
-    /// Whether at least one choice finished, and every choice that was heard of.
+    /// Returns whether at least one choice finished, and every choice that was seen.
     pub fn finished(&self) -> bool {
         let open = |c: &u32| !self.finish.contains_key(c) && !crate::dialect::is_stand_in(*c);
         // What finished was heard of: as many are all of them, however many there are.

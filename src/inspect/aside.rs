@@ -58,7 +58,7 @@ impl Inspection {
         }
     }
 
-    /// What clients would have returned; nothing where the options have nothing that works it out.
+    /// Returns what clients would have returned; nothing where the options cannot work it out.
     pub fn views(&self) -> Vec<ClientView> {
         self.options().simulate.map_or_else(Vec::new, |simulate| simulate.0(&self.facts))
     }

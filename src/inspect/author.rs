@@ -1,24 +1,23 @@
-//! Who wrote an error response: a proxy, a gateway, or the provider behind them.
+//! The author of an error response: a proxy, a gateway, or the provider behind them.
 //!
-//! A proxy puts its name on what it only passes on, so `server: nginx` proves nothing. Its own pages
-//! do: each program has words and a form of its own for them.
+//! A proxy puts its name on what it only forwards, so `server: nginx` proves nothing. Its own pages do: each
+//! program has its own words and form for them.
 
 use super::Inspection;
 use crate::text::preview;
 
-/// Who wrote an error response, and by what that is known.
+/// The author of an error response, and the evidence for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Author {
     /// A program in between wrote it: its name, and the evidence.
     Gateway(&'static str, String),
     /// The provider wrote it, whoever passed it on; the evidence.
     Provider(String),
-    /// Nothing tells.
+    /// Nothing shows who wrote it.
     Unknown,
 }
 
-/// How the pages of a program are recognized: its name, and words that all stand in them (in lower
-/// case).
+/// Marks of a program's pages: its name, and words that all appear in them (in lower case).
 const PAGES: &[(&str, &[&str])] = &[
     ("OpenResty", &["<center>openresty"]),
     ("nginx", &["<center>nginx"]),
@@ -87,7 +86,7 @@ const PROVIDERS: &[&str] = &[
     "x-goog-request-id",
 ];
 
-/// How much of a body is looked at, in bytes.
+/// Number of bytes of a body that are looked at.
 const LOOKED_AT: usize = 4096;
 
 /// The program in between whose own words a text has.
@@ -98,7 +97,7 @@ pub(super) fn words_of(text: &str) -> Option<&'static str> {
 }
 
 impl Inspection {
-    /// Who wrote this response; asked of errors.
+    /// Returns who wrote this response; used for errors.
     pub(super) fn author(&self) -> Author {
         let body = self.body();
         let body = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]).to_lowercase();

@@ -1,15 +1,15 @@
-//! Blame: who has to act on a failure, and how sure that is.
+//! Blame: the party that has to act on a failure, and how sure that is.
 //!
-//! Each rule names a party by default (its page, else its layer). The evidence of the exchange
-//! overrides that: who wrote the response, what the status and the error say, how the transport
-//! ended. Where nothing tells, the answer is "unknown".
+//! Each rule names a party by default (its page, otherwise its layer). The evidence of the exchange overrides
+//! that: who wrote the response, what the status and the error say, how the transport ended. Where nothing
+//! shows it, the answer is "unknown".
 
 use super::author::{Author, words_of};
 use super::{Finding, Inspection};
 use crate::rule::{Code, Party, Phase, Severity};
 use crate::text;
 
-/// How sure a [`Blame`] is.
+/// The certainty of a [`Blame`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Certainty {
@@ -28,12 +28,12 @@ impl Certainty {
     }
 }
 
-/// Who has to act, how sure that is, and by what.
+/// The party that has to act, how sure that is, and the evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blame {
-    /// Who.
+    /// The party that has to act.
     pub party: Party,
-    /// How sure.
+    /// The certainty of that.
     pub confidence: Certainty,
     /// The evidence, a phrase. Text from the wire in it is made visible.
     pub why: String,
@@ -123,7 +123,7 @@ const THEIRS: &[&str] = &[
 ];
 
 impl Inspection {
-    /// Who has to act; `None` where nothing is above info.
+    /// Returns who has to act; `None` where nothing is above info.
     pub fn blame(&self) -> Option<Blame> {
         let cause = self.cause()?;
         let mut blame = self.by_evidence(cause).unwrap_or_else(|| self.by_rule(cause));
@@ -131,7 +131,7 @@ impl Inspection {
         Some(blame)
     }
 
-    /// What leaves no doubt, or little, by the code alone.
+    /// Returns the blame where the code alone leaves no doubt, or little.
     fn by_code(&self, code: Code) -> Option<Blame> {
         use Certainty::{Certain, Guess, Likely};
         let (party, certainty, why) = match code {
@@ -173,7 +173,7 @@ impl Inspection {
         Some(Blame::new(party, certainty, why))
     }
 
-    /// What the exchange itself proves or points at.
+    /// Returns the blame that the exchange itself proves or points at.
     fn by_evidence(&self, cause: &Finding) -> Option<Blame> {
         use Certainty::{Guess, Likely};
         if let Some(blame) = self.by_code(cause.code) {
@@ -211,9 +211,9 @@ impl Inspection {
         None
     }
 
-    /// The program in between whose words stand where an event should, or in an error of the stream.
+    /// Returns the program in between whose words appear instead of an event, or in an error of the stream.
     fn written_by(&self, cause: &Finding) -> Option<&'static str> {
-        /// How much is looked at, in bytes.
+        /// Number of bytes that are looked at.
         const LOOKED_AT: usize = 4096;
         let error = self.answer().errors.first().filter(|e| cause.frame == Some(e.frame));
         if let Some(error) = error {
@@ -286,7 +286,7 @@ impl Inspection {
         }
     }
 
-    /// By who wrote an error response, where its form tells.
+    /// Returns the blame by who wrote an error response, where its form shows it.
     fn by_author(&self, status: u16) -> Option<Blame> {
         use Certainty::Likely;
         let (name, evidence) = match self.author() {
@@ -382,7 +382,7 @@ impl Inspection {
         }
     }
 
-    /// Who wrote the response, as far as its headers say, and what to call them.
+    /// Returns who wrote the response, as far as its headers say, and what to call them.
     fn writer(&self) -> (Party, String) {
         match self.gateway() {
             Some(name) => (Party::Gateway, format!("{name} (or what is behind it)")),

@@ -3,13 +3,13 @@
 /// The chunk sizes of HTTP/1.1 that are part of a body.
 #[derive(Debug, PartialEq)]
 pub(super) struct Chunks {
-    /// Where the first size is.
+    /// Offset of the first size.
     pub(super) offset: usize,
-    /// How many chunks have exactly the size that stands before them.
+    /// Number of chunks that have exactly the size written before them.
     pub(super) count: u64,
 }
 
-/// How many lines that could be sizes are followed.
+/// The largest number of possible size lines that are followed.
 const MAX_TRIED: usize = 1000;
 
 /// A single chunk smaller than this may be chance.
@@ -32,7 +32,7 @@ pub(super) fn find(body: &[u8]) -> Option<Chunks> {
     None
 }
 
-/// How many chunks follow one another from here, and how many bytes they hold.
+/// Returns how many chunks follow one another from here, and how many bytes they hold.
 fn follow(mut rest: &[u8]) -> (u64, usize) {
     let (mut count, mut bytes) = (0, 0);
     while let Some((size, begin)) = size(rest).filter(|(size, _)| *size > 0) {

@@ -1,7 +1,7 @@
-//! What clients would return for a stream, as a fact about it. The layer that knows the clients works
+//! Results that clients would return for a stream, as a fact about it. The layer that knows the clients works
 //! it out ([`super::Simulate`]); the fold keeps it, so that findings, verdict and reports agree.
 
-/// How a client stands to the vendor of the dialect.
+/// Relation of a client to the vendor of the dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The vendor's SDK, iterated over.
@@ -12,7 +12,7 @@ pub enum Standing {
     Other,
 }
 
-/// What a client returns, in a word.
+/// A client's result, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Returned {
@@ -35,14 +35,14 @@ impl Returned {
     }
 }
 
-/// What one client would return for the bytes of an exchange.
+/// The result that one client would return for the bytes of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientView {
     /// Its name.
     pub client: &'static str,
-    /// Who makes it.
+    /// Its relation to the vendor.
     pub standing: Standing,
-    /// What it returns.
+    /// Its result.
     pub result: Returned,
     /// The exception, and how much of the answer was delivered. Text from the wire in it is not yet
     /// made visible.

@@ -1,5 +1,5 @@
-//! Content codings undone, piece by piece, so that what came over the wire and what it decodes to
-//! are both accounted for. `accept-encoding: identity` is sent, but servers compress all the same.
+//! Undoes content codings piece by piece, so that the bytes on the wire and the decoded bytes are both
+//! accounted for. `accept-encoding: identity` is sent, but servers compress anyway.
 
 use std::io::{Read, Write};
 
@@ -11,7 +11,7 @@ use crate::frame::web_socket::MAX_INFLATION;
 /// The longest decoded body, in bytes: a few kilobytes can unpack to any size.
 pub(super) const MAX_DECODED: usize = 1 << 30;
 
-/// Why bytes cannot be decoded.
+/// Reason that bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodingError {
     /// The coding has no decoder here.
@@ -32,7 +32,7 @@ impl CodingError {
     }
 }
 
-/// When a coding is undone.
+/// The time at which a coding is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Undone {
     /// At the end of the body, all at once.
@@ -59,7 +59,7 @@ enum DecoderState {
 }
 
 impl Clone for ContentDecoder {
-    /// Another of the same name, which decodes nothing more: where a decoder stands cannot be copied.
+    /// Returns another of the same name, which decodes nothing more: a decoder's state cannot be copied.
     fn clone(&self) -> Self {
         Self { name: self.name.clone(), state: DecoderState::Failed }
     }
@@ -91,12 +91,13 @@ impl ContentDecoder {
         &self.name
     }
 
-    /// Whether there is a decoder for it here. Most clients read the bytes as they are where they have none.
+    /// Returns whether there is a decoder for it here. Most clients read the bytes as they are where they
+    /// have none.
     pub fn is_known(&self) -> bool {
         matches!(self.name.as_str(), "gzip" | "x-gzip" | "deflate" | "br" | "zstd")
     }
 
-    /// When it is undone, and to how much.
+    /// Returns when it is undone, and to how much.
     pub(super) fn undone(&self) -> Undone {
         match self.state {
             DecoderState::Zstd(_) => Undone::AtEnd,
@@ -128,8 +129,8 @@ impl ContentDecoder {
         self.settle(result, out)
     }
 
-    /// What follows is not the body's own bytes: nothing more is decoded. Gives whether anything
-    /// could have been.
+    /// Stops decoding: what follows is not the body's own bytes. Returns whether anything more could have
+    /// been decoded.
     pub(super) fn stop(&mut self) -> bool {
         !matches!(std::mem::replace(&mut self.state, DecoderState::Failed), DecoderState::Failed)
     }

@@ -7,27 +7,27 @@ use super::galloping::partition_galloping;
 use crate::dialect::{Channel, Path};
 use crate::frame::packed::Runs;
 
-/// What one frame added to one channel.
+/// An addition by one frame to one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Delta {
     /// The frame that carried it.
     pub frame: u32,
-    /// Which choice.
+    /// Its choice.
     pub choice: u32,
-    /// Which channel.
+    /// Its channel.
     pub channel: Channel,
-    /// The JSON path it came by.
+    /// The JSON path by which it arrived.
     pub path: Path,
-    /// Where its text stands in the channel's joined text (of a tool call: in its arguments).
+    /// Start of its text in the channel's joined text (of a tool call: in its arguments).
     pub(super) start: u32,
     pub(super) len: u32,
     /// Of a tool delta: which of [`super::Answer::tools`]. Of a duplicate: where its text is kept.
     pub(super) slot: u32,
-    /// The same text came by another path of the same frame and is joined there.
+    /// True if the same text arrived by another path of the same frame and is joined there.
     pub duplicate: bool,
 }
 
-/// What many deltas have in common.
+/// Properties that many deltas have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Form {
     choice: u32,
@@ -66,7 +66,7 @@ impl Deltas {
         self.places.push((frame, start, len));
     }
 
-    /// How many there are.
+    /// Returns the number of deltas.
     pub fn len(&self) -> usize {
         self.places.len()
     }

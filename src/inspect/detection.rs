@@ -1,4 +1,4 @@
-//! What is spoken: the dialect, how sure that is and by what, and whose variant of it.
+//! Detection of what is spoken: the dialect, how sure that is and by what, and whose variant of it.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use crate::dialect::{
 };
 use crate::journal::{Head, Request};
 
-/// How many payloads are asked for their dialect until one is certain; after them only those with a field
-/// that none before had.
+/// Maximum number of payloads that are asked for their dialect until one is certain; after them only those
+/// with a field that none before had.
 const MAX_ASKED: u16 = 256;
 
 /// The dialect of Chat Completions' family, which alone has variants.
@@ -18,15 +18,15 @@ const CHAT: &str = "openai-chat";
 /// A dialect that was recognized.
 #[derive(Clone)]
 pub struct Recognized {
-    /// Which.
+    /// The dialect.
     pub dialect: &'static dyn Dialect,
-    /// How sure it is, and by what.
+    /// The confidence in it, and the reason for that.
     pub sign: Evidence,
     /// The frame that showed it.
     pub frame: u32,
 }
 
-/// What is known of what is spoken.
+/// Knowledge of what is spoken.
 #[derive(Default, Clone)]
 pub(super) struct Detection {
     configured: Option<&'static dyn Dialect>,
@@ -56,8 +56,8 @@ impl Detection {
         self.settle();
     }
 
-    /// Takes in the response head, and gives the dialect that it names, where none is set; only then
-    /// the provider's name counts, which is the user's.
+    /// Takes in the response headers, and returns the dialect that they name, if none is set. The provider's
+    /// name, which is the user's, counts only if nothing else shows the variant.
     pub(super) fn head(
         &mut self,
         head: &Head,
@@ -81,9 +81,9 @@ impl Detection {
         self.configured.is_none().then_some(dialect)
     }
 
-    /// Asks a payload for its dialect, until one is certain (`paths` is the size of the shape table with it), and
-    /// gives the one to read from here
-    /// on where that is another than before. What was read is kept, and nothing is read twice.
+    /// Asks a payload for its dialect, until one is certain (`paths` is the size of the shape table with it).
+    /// Returns the one to read from here on if that is another than before. What was read is kept, and
+    /// nothing is read twice.
     pub(super) fn ask(
         &mut self,
         frame: u32,
@@ -108,7 +108,7 @@ impl Detection {
         (fresh && self.configured.is_none()).then_some(dialect)
     }
 
-    /// Whether no payload that looks like one before is asked any more.
+    /// Returns whether no payload that looks like one before is asked any more.
     pub(super) fn is_settled(&self) -> bool {
         let held = self.found.as_ref().map(|f| f.sign.confidence);
         held == Some(Confidence::Certain) || self.asked == MAX_ASKED
@@ -144,7 +144,7 @@ impl Detection {
         self.dialect().is_some_and(|d| d.name() == "openai-responses")
     }
 
-    /// Whether the variant is one of the dialect that is read.
+    /// Returns whether the variant is one of the dialect that is read.
     fn has_accent(&self, variant: &Variant) -> bool {
         self.is_chat() || self.is_responses() && !variant.normal_in_responses.is_empty()
     }
@@ -156,7 +156,7 @@ impl Detection {
         })
     }
 
-    /// Whether a fact is only what a decoder of the wrong dialect takes for an error: a payload
+    /// Returns whether a fact is only what a decoder of the wrong dialect treats as an error: a payload
     /// without an `error` key, which is one of the right dialect's.
     pub(super) fn makes_up(&self, fact: &DecodeEvent<'_>, payload: &Payload<'_>) -> bool {
         matches!(fact, DecodeEvent::Error(e) if e.shape == ErrorShape::Flat)
@@ -166,7 +166,7 @@ impl Detection {
             })
     }
 
-    /// Whether the user set the dialect.
+    /// Returns whether the user set the dialect.
     pub(super) fn is_configured(&self) -> bool {
         self.configured.is_some()
     }

@@ -1,10 +1,10 @@
-//! How an exchange ended: four independent facts, and one word for them.
+//! End of an exchange: four independent facts, and one word for them.
 
 use super::Facts;
 use crate::frame::{FrameKind, Framing};
 use crate::journal::EndCause;
 
-/// What the transport tells about the end of the body.
+/// The end of the body, as the transport reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum TransportEnd {
@@ -14,7 +14,7 @@ pub enum TransportEnd {
     Truncated,
     /// The connection was reset.
     Reset,
-    /// Nothing announced the end, or nobody saw it.
+    /// No announced end, or one that was not seen.
     Undecidable,
 }
 
@@ -28,7 +28,7 @@ impl TransportEnd {
 /// The tuple of what speaks for an end; never one boolean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
-    /// What the transport tells.
+    /// The end that the transport reports.
     pub transport: TransportEnd,
     /// `[DONE]` was seen.
     pub sentinel: bool,
@@ -38,7 +38,7 @@ pub struct Ending {
     pub terminal: Option<bool>,
 }
 
-/// Why the exchange ended, in one word: the first that holds.
+/// Reason that the exchange ended, in one word: the first that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[expect(missing_docs, reason = "the names are the output format's")]
 #[strum(serialize_all = "lowercase")]
@@ -63,7 +63,7 @@ impl Reason {
     }
 }
 
-/// What became of the exchange.
+/// Result of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Outcome {
@@ -83,7 +83,7 @@ impl Outcome {
 }
 
 impl Facts {
-    /// The four facts about the end, as they stand now.
+    /// Returns the four facts about the end, as they are now.
     pub fn ending(&self) -> Ending {
         let transport = match self.end.as_ref().map(|e| e.0) {
             Some(EndCause::Complete) => TransportEnd::Clean,
@@ -103,8 +103,8 @@ impl Facts {
         }
     }
 
-    /// Whether the dialect's own end was seen: its sentinel or terminal event; where it has
-    /// neither, a finish; where it has nothing at all, the transport's end.
+    /// Returns whether the dialect's own end was seen: its sentinel or terminal event; if it has neither, a
+    /// finish; if it has nothing at all, the transport's end.
     pub fn saw_own_end(&self) -> bool {
         let ending = self.ending();
         match self.dialect().map(|d| d.ending()) {
@@ -115,7 +115,7 @@ impl Facts {
         }
     }
 
-    /// Why it ended; `None` while it goes on.
+    /// Returns why it ended; `None` while it continues.
     pub fn reason(&self) -> Option<Reason> {
         let (cause, _) = self.end.as_ref()?;
         Some(match cause {
@@ -140,8 +140,8 @@ impl Facts {
         })
     }
 
-    /// Whether the end of the body is intact: nothing of a frame is left over, and its coding
-    /// was undone to the end.
+    /// Returns whether the end of the body is intact: nothing of a frame is left over, and its coding was
+    /// undone to the end.
     pub fn tail_is_intact(&self) -> bool {
         let left_over = match self.framing() {
             Some(Framing::Sse) => self.sse().is_some_and(|s| {
@@ -160,18 +160,18 @@ impl Facts {
         !left_over && !cut && self.coding_error.is_none()
     }
 
-    /// Whether the dialect's streams never say why they end, and this one lacks nothing else.
+    /// Returns whether the dialect's streams never say why they end, and this one lacks nothing else.
     pub fn needs_no_finish(&self) -> bool {
         let rules = self.dialect().map(|d| d.ending());
         rules.is_some_and(|r| r.finishes.is_empty() || r.optional_finish)
             && self.ending().terminal != Some(false)
     }
 
-    /// Whether the stream is sound: accepted, without an error inside, finished and intact. What
-    /// is odd about such a stream is worth no more than `info`, where it touches no text. One
-    /// choice that finished is a finish: gateways drop the finish of the others (`finish-missing`
-    /// tells), and a dropped word does not make all the rest suspect. Where the user has it read as
-    /// a dialect that it is not, nobody knows whether it finished: that is held against nobody.
+    /// Returns whether the stream is sound: accepted, without an error inside, finished and intact. What is
+    /// odd about such a stream is worth no more than `info`, if it touches no text. One choice that finished
+    /// is a finish: gateways drop the finish of the others (`finish-missing` reports it), and a dropped word
+    /// does not make all the rest suspect. If the user has it read as a dialect that it is not, it is unknown
+    /// whether it finished: that is held against no one.
     pub fn is_healthy(&self) -> bool {
         self.status().is_none_or(|s| s < 300)
             && self.answer().errors.is_empty()

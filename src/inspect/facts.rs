@@ -1,5 +1,5 @@
-//! What is known about an exchange, never judged: its bytes, reads, frames and answer, and the way
-//! from one to the other. The fold fills it; detectors, client views and comparisons read it.
+//! Facts known about an exchange, never judged: its bytes, reads, frames and answer, and the way from one to
+//! the other. The fold fills them; detectors, client views and comparisons read them.
 
 use super::detection::{Detection, Recognized};
 use super::reads::Reads;
@@ -14,7 +14,7 @@ use crate::journal::{EndCause, Head, Headers, Micros, Request, Span};
 pub struct Facts {
     /// The request, if it is known.
     pub request: Option<Box<Request>>,
-    /// Of a bare body: the status and content type that the user gave.
+    /// Of a bare body: the status and content type that the user supplied.
     pub bare: Option<(Option<u16>, Option<String>)>,
     /// Interim (1xx) heads, in order.
     pub interim: Vec<(Option<Micros>, Head)>,
@@ -24,17 +24,17 @@ pub struct Facts {
     pub trailers: Option<Headers>,
     /// Addresses, peer and TLS as far as known, for display.
     pub connection: Vec<String>,
-    /// How the exchange ended, with the HTTP library's words.
+    /// The end of the exchange, with the HTTP library's words.
     pub end: Option<(EndCause, String)>,
-    /// When things happened.
+    /// Times when things happened.
     pub timing: Timing,
 
     pub(super) wire: Vec<u8>,
     pub(super) wire_len: u64,
     pub(super) coding: Option<ContentDecoder>,
-    /// Why the content coding could not be undone.
+    /// Reason that the content coding could not be undone.
     pub coding_error: Option<String>,
-    /// The coded data were right as far as they came, and ended too early.
+    /// True if the coded data were right as far as they arrived, and ended too early.
     pub(super) coding_cut: bool,
     /// Decoding stopped where the recording has `*` for what a coded body held.
     pub(super) withheld: bool,
@@ -45,7 +45,7 @@ pub struct Facts {
 
     /// The connection became a WebSocket.
     pub(super) web_socket: Option<Box<WebSocket>>,
-    /// How many of its messages were looked at.
+    /// Number of its messages that were looked at.
     pub(super) messages_read: usize,
     pub(super) framer: Framer,
     pub(super) frames: Frames,
@@ -71,7 +71,7 @@ impl Facts {
         if self.is_decoded() { &self.decoded } else { &self.wire }
     }
 
-    /// Whether the body is another than what is on the wire.
+    /// Returns whether the body differs from what is on the wire.
     pub fn is_decoded(&self) -> bool {
         self.coding.is_some() || self.web_socket.is_some()
     }
@@ -109,23 +109,23 @@ impl Facts {
         }
     }
 
-    /// The body as it came over the wire (after the transfer coding).
+    /// Returns the body as it arrived over the wire (after the transfer coding).
     pub fn wire(&self) -> &[u8] {
         &self.wire
     }
 
-    /// How many bytes of body came over the wire.
+    /// Returns how many bytes of body arrived over the wire.
     pub fn wire_len(&self) -> u64 {
         self.wire_len
     }
 
-    /// Whether the coded data were right as far as they came, and ended too early.
+    /// Returns whether the coded data were right as far as they arrived, and ended too early.
     pub fn coding_ended_early(&self) -> bool {
         self.coding_cut
     }
 
-    /// Whether a coded body was masked, and could not be decoded from there on: what is missing
-    /// is nobody's fault.
+    /// Returns whether a coded body was masked, and could not be decoded from there on: what is missing is no
+    /// one's fault.
     pub fn is_withheld(&self) -> bool {
         self.withheld
     }
@@ -150,7 +150,7 @@ impl Facts {
         &self.keep_alives
     }
 
-    /// How many keep-alives came since the last data.
+    /// Returns how many keep-alives arrived since the last data.
     pub fn keep_alives_since_data(&self) -> usize {
         let last = self.timing.data_frame;
         self.keep_alives.len() - self.keep_alives.partition_point(|k| Some(*k) < last)
@@ -179,17 +179,17 @@ impl Facts {
         self.web_socket.as_deref()
     }
 
-    /// What is known of a frame that is a message of a WebSocket.
+    /// Returns what is known of a frame that is a message of a WebSocket.
     pub fn ws_frame(&self, index: usize) -> Option<&WsFrame> {
         self.web_socket.as_ref()?.frames().get(index)
     }
 
-    /// When the client of a WebSocket last sent something.
+    /// Returns when the client of a WebSocket last sent something.
     pub(super) fn last_sent_at(&self) -> Option<Micros> {
         self.web_socket.as_ref()?.sent_reads().last()?.0
     }
 
-    /// What is known of a frame of a WebSocket.
+    /// Returns what is known of a frame of a WebSocket.
     fn message_of(&self, frame: &Frame) -> Option<&WsFrame> {
         let web_socket = self.web_socket.as_ref()?;
         // An empty message has its offset together with the next.
@@ -198,7 +198,7 @@ impl Facts {
         web_socket.frames().get(from + same)
     }
 
-    /// When a frame was complete: the time of the read that completed it.
+    /// Returns when a frame was complete: the time of the read that completed it.
     pub fn frame_at(&self, index: usize) -> Option<Micros> {
         if let Some(message) = self.ws_frame(index) {
             return message.at;
@@ -223,17 +223,17 @@ impl Facts {
         self.framer.framing()
     }
 
-    /// Whether a streamed array had its closing bracket; `None` for a body that is none.
+    /// Returns whether a streamed array had its closing bracket; `None` for a body that is none.
     pub fn array_is_closed(&self) -> Option<bool> {
         self.framer.array_is_closed()
     }
 
-    /// What the SSE framer counted; `None` for a body that is not SSE.
+    /// Returns what the SSE framer counted; `None` for a body that is not SSE.
     pub fn sse(&self) -> Option<&crate::frame::sse::Sse> {
         self.framer.sse()
     }
 
-    /// The answer as far as it has come.
+    /// Returns the answer as far as it has arrived.
     pub fn answer(&self) -> &Answer {
         &self.answer
     }
@@ -243,12 +243,12 @@ impl Facts {
         &self.shape
     }
 
-    /// The response status, received or given.
+    /// Returns the response status, received or user-supplied.
     pub fn status(&self) -> Option<u16> {
         self.head.as_ref().map(|h| h.status).or_else(|| self.bare.as_ref().and_then(|t| t.0))
     }
 
-    /// The response's content type, received or given.
+    /// Returns the response's content type, received or user-supplied.
     pub fn content_type(&self) -> Option<&str> {
         match &self.head {
             Some(head) => head.header("content-type"),
@@ -256,7 +256,7 @@ impl Facts {
         }
     }
 
-    /// Whether the exchange is over.
+    /// Returns whether the exchange is over.
     pub fn is_over(&self) -> bool {
         self.end.is_some()
     }
@@ -268,12 +268,12 @@ impl Facts {
         self.detection.dialect()
     }
 
-    /// Whether the dialect was recognized and not configured.
+    /// Returns whether the dialect was recognized and not configured.
     pub fn dialect_is_guessed(&self) -> bool {
         !self.detection.is_configured()
     }
 
-    /// The dialect that the bytes tell, whatever is configured.
+    /// Returns the dialect that the bytes show, whatever is configured.
     pub fn recognized(&self) -> Option<&Recognized> {
         self.detection.recognized()
     }
@@ -283,7 +283,7 @@ impl Facts {
         self.detection.misread()
     }
 
-    /// Whose variant of Chat Completions or Responses this is, and how that is known.
+    /// Returns whose variant of Chat Completions or Responses this is, and how that is known.
     pub fn variant(&self) -> Option<(&'static Variant, &str)> {
         self.detection.variant().filter(|_| self.misread().is_none())
     }
@@ -297,14 +297,14 @@ impl Facts {
         })
     }
 
-    /// How sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Nothing
-    /// where it was configured, or is not known.
+    /// Returns how sure the dialect is, and by what: `certain, by object "chat.completion.chunk"`. Returns
+    /// nothing if it was configured, or is not known.
     pub fn how_recognized(&self) -> Option<String> {
         let found = self.recognized().filter(|_| self.dialect_is_guessed())?;
         Some(format!("{}, by {}", found.sign.confidence.name(), found.sign.by))
     }
 
-    /// What the clients of the dialect would return; empty while the exchange runs, and where the
+    /// Returns what the clients of the dialect would return; empty while the exchange runs, and if the
     /// options have nothing that works it out.
     pub fn clients(&self) -> &[ClientView] {
         &self.clients

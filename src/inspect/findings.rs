@@ -12,9 +12,9 @@ use crate::text;
 /// One diagnosis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// Which rule it is a case of.
+    /// The rule that it is a case of.
     pub code: Code,
-    /// How bad it is here.
+    /// Severity in this case.
     pub severity: Severity,
     /// The layer it is about: the rule's, unless it happened before that one was reached.
     pub phase: Phase,
@@ -22,11 +22,11 @@ pub struct Finding {
     pub frame: Option<u32>,
     /// The byte of the body that it points at.
     pub offset: Option<u64>,
-    /// When that came.
+    /// Time when that arrived.
     pub at: Option<Micros>,
     /// A headline about this very case. Text from the wire in it is not yet made visible.
     pub message: String,
-    /// What the HTTP library said, or what was attempted; mostly empty.
+    /// Words of the HTTP library, or what was attempted; mostly empty.
     pub detail: String,
 }
 
@@ -50,10 +50,10 @@ impl Finding {
     }
 }
 
-/// How often each code was raised, kept findings or not.
+/// Number of times that each code was raised, kept findings or not.
 ///
-/// A short list in order of the codes: a stream has a dozen of them, and what recurs in every
-/// frame looks itself up in every frame.
+/// A short list in order of the codes: a stream has a dozen of them, and one that recurs in every frame is
+/// looked up in every frame.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CodeCounts(Vec<(Code, u64)>);
 
@@ -79,19 +79,19 @@ impl CodeCounts {
         self.0.iter().map(|(code, _)| *code)
     }
 
-    /// How often `code` was raised.
+    /// Returns how often `code` was raised.
     pub fn of(&self, code: Code) -> u64 {
         self.0.iter().find(|(c, _)| *c == code).map_or(0, |(_, n)| *n)
     }
 }
 
-/// How many findings of one code are kept for each exchange; the rest is counted.
+/// Maximum number of findings of one code that are kept for each exchange; the rest is counted.
 pub(super) const MAX_PER_CODE: u64 = 100;
 
-/// What findings are judged by beside their rule.
+/// Context by which findings are judged besides their rule.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct JudgingContext {
-    /// Whose variant of Chat Completions or Responses this is.
+    /// The variant of Chat Completions or Responses that this is.
     pub(super) variant: Option<&'static Variant>,
     /// It is one of Responses.
     pub(super) responses: bool,
@@ -100,7 +100,7 @@ pub(super) struct JudgingContext {
 }
 
 impl JudgingContext {
-    /// How bad a finding is here, and where it is normal.
+    /// Returns how severe a finding is here, and the variant in which it is normal.
     fn judge(self, rule: &Rule, severity: Severity) -> (Severity, Option<&'static str>) {
         let decoded = matches!(rule.phase, Phase::Schema | Phase::Semantic | Phase::End);
         if self.misread && decoded && !rule.by_bytes {
@@ -118,7 +118,7 @@ impl JudgingContext {
     }
 }
 
-/// What a finding points at.
+/// Place that a finding points at.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FindingPlace {
     pub(super) frame: Option<u32>,
@@ -133,7 +133,7 @@ pub struct Findings {
     pub(super) list: Vec<Finding>,
     pub(super) tally: CodeCounts,
     pub(super) context: JudgingContext,
-    /// When what is looked at arrived.
+    /// Time when what is looked at arrived.
     pub(super) at: Option<Micros>,
 }
 
@@ -229,13 +229,13 @@ impl Findings {
         }
     }
 
-    /// Whether a finding that was raised leaves nothing to add for this rule.
+    /// Returns whether a finding that was raised leaves nothing to add for this rule.
     pub(super) fn is_hidden(&self, code: Code) -> bool {
         self.tally.codes().any(|raised| self.options.rules.of(raised).hides.contains(&code))
     }
 
-    /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the
-    /// first place tells all.
+    /// Raises a finding once in an exchange: for what repeats frame after frame, and of which the first place
+    /// shows all.
     pub(super) fn raise_once(
         &mut self,
         code: Code,
@@ -247,8 +247,8 @@ impl Findings {
         }
     }
 
-    /// Whether the rule was raised before, counting this time too: for what repeats and whose
-    /// message is not to be made each time.
+    /// Returns whether the rule was raised before, and then counts this time too. For what repeats and whose
+    /// message should not be built each time.
     pub(super) fn again(&mut self, code: Code) -> bool {
         let again = self.tally.of(code) > 0;
         if again {

@@ -1,5 +1,5 @@
-//! How an entry becomes part of an inspection: each read through the framer, each frame through the
-//! decoder and the rules.
+//! Adding of entries to an inspection: each read through the framer, each frame through the decoder and the
+//! rules.
 
 use std::borrow::Cow;
 
@@ -375,7 +375,8 @@ impl Facts {
         undecoded
     }
 
-    /// Whether its body has: in a damaged file one that has begun goes on as it was, so that its frames tile it.
+    /// Returns whether its body has begun. In a damaged file, one that has begun continues as it was, so that
+    /// its frames tile it.
     fn has_begun(&self) -> bool {
         self.wire_len > 0 || self.web_socket.is_some()
     }
@@ -515,7 +516,7 @@ fn event_of<'a>(frame: &Frame, body: &'a [u8]) -> Cow<'a, str> {
     }
 }
 
-/// Whether a frame says no more than that the connection lives: a comment, or the events that
+/// Returns whether a frame says no more than that the connection lives: a comment, or the events that
 /// Anthropic (`ping`) and OpenAI's Responses (`keepalive`) send for that.
 fn is_keep_alive(kind: FrameKind, event: &str, data: Option<&str>) -> bool {
     kind == FrameKind::Comment

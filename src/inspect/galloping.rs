@@ -1,11 +1,11 @@
 //! Searching long sorted lists from a guess.
 
-/// How many of the first of `len` rows come before something (as a slice's `partition_point`, by number),
-/// searched from `guess` outwards.
+/// Returns how many of the first of `len` rows are before something (as a slice's `partition_point`, by
+/// number), searching outward from `guess`.
 ///
-/// A bisection of a million rows touches twenty places that are far apart in memory, and to draw a
-/// screen takes hundreds of them. Where things come at a nearly even pace a guess is nearly right,
-/// and a search around it touches two or three; a bad guess costs twice a bisection.
+/// A bisection of a million rows touches twenty places that are far apart in memory, and to draw a screen
+/// takes hundreds of them. If things arrive at a nearly even pace, a guess is nearly right, and a search
+/// around it touches two or three; a bad guess costs twice a bisection.
 pub fn partition_galloping(len: usize, guess: usize, is_before: impl Fn(usize) -> bool) -> usize {
     let is = |at: usize| at < len && is_before(at);
     let guess = guess.min(len);

@@ -8,8 +8,8 @@ use super::{Finding, Inspection, Phase, Severity};
 /// All findings of one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Which, as indices into the inspection's: first the gravest (of several the first made), then
-    /// the others as they were made.
+    /// Indices into the inspection's findings: first the most severe (of several the first raised), then the
+    /// others as they were raised.
     pub findings: Vec<usize>,
     /// The gravest severity among them.
     pub severity: Severity,
@@ -17,16 +17,16 @@ pub struct Group {
     pub under: bool,
 }
 
-/// Whether the finding `cause` brings `effect` about. Damage to the body that was judged harmless
-/// explains nothing.
+/// Returns whether the finding `cause` causes `effect`. Damage to the body that was judged harmless explains
+/// nothing.
 fn brings(rules: &Rules, cause: &Finding, effect: Code) -> bool {
     rules.of(effect).follows_from.contains(&cause.code)
         && (cause.phase() != Phase::Body || cause.severity >= Severity::Error)
 }
 
 impl Inspection {
-    /// The findings by their codes: the verdict's cause first, then the gravest; what one of them
-    /// brings with it stands right after it, marked as such.
+    /// Returns the findings by their codes: the verdict's cause first, then the most severe. What one of them
+    /// causes is right after it, marked as such.
     pub fn story(&self) -> Vec<Group> {
         let (findings, rules) = (self.findings(), &self.options().rules);
         let mut groups: Vec<Group> = Vec::new();
@@ -74,7 +74,7 @@ impl Inspection {
         story
     }
 
-    /// How often the code of a group was raised: more often than findings were kept, it may be.
+    /// Returns how often the code of a group was raised, which may be more often than findings were kept.
     pub fn times(&self, group: &Group) -> u64 {
         let code = self.findings()[group.findings[0]].code;
         self.tally().of(code).max(group.findings.len() as u64)

@@ -1,13 +1,13 @@
 //! Times, all from the entries: nothing here reads a clock.
 //!
-//! TTFT and inter-token latency are kept apart the way benchmarking tools define them: the head,
-//! the first byte, the first frame (a comment counts), the first reasoning and the first content
-//! are five different moments, and most confusion about "slow" comes from naming one by another.
+//! TTFT and inter-token latency are kept apart the way benchmarking tools define them: the headers, the first
+//! byte, the first frame (a comment counts), the first reasoning and the first content are five different
+//! moments, and most confusion about "slow" is due to naming one by another.
 
 use crate::dialect::Channel;
 use crate::journal::Micros;
 
-/// When things happened; `None` where they did not, or were not measured.
+/// Times when things happened; `None` if they did not, or were not measured.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[expect(missing_docs, reason = "each is the moment it is named for")]
 pub struct Timing {
@@ -22,9 +22,9 @@ pub struct Timing {
     pub first_content: Option<Micros>,
     pub last_content: Option<Micros>,
     pub end: Option<Micros>,
-    /// When a frame with data came last: no comment, no ping.
+    /// Time when a frame with data last arrived: no comment, no ping.
     pub last_data: Option<Micros>,
-    /// Which frame that was.
+    /// The frame that `last_data` is about.
     pub(super) data_frame: Option<u32>,
     /// Times in which this side did not read: from and to.
     pub pauses: Vec<(Micros, Micros)>,
@@ -46,8 +46,8 @@ pub struct Gaps {
 }
 
 impl Timing {
-    /// How long the other side had nothing to say between two moments: what this side did not read is
-    /// not its silence.
+    /// Returns how long the other side was silent between two moments. Time in which this side did not read
+    /// is not counted as its silence.
     pub fn silence(&self, from: Micros, to: Micros) -> Micros {
         let within =
             |(begin, end): &(Micros, Micros)| (*end).min(to).saturating_sub((*begin).max(from));
@@ -80,7 +80,7 @@ impl Timing {
         self.last_delta = None;
     }
 
-    /// Every moment of an exchange by its name, in the order in which they come.
+    /// Returns every moment of an exchange by its name, in the order in which they occur.
     pub fn moments(&self) -> [(&'static str, Option<Micros>); 10] {
         [
             ("resolved", self.resolved),

@@ -1,8 +1,8 @@
-//! The fold: entries in, everything that is known about an exchange out.
+//! The fold: it receives entries and derives everything that is known about an exchange.
 //!
-//! [`Inspection::push`] is synchronous, infallible and reads no clock: the same entries give the
-//! same inspection, whether they come from the network, a file or a pipe. It points down from
-//! finding to delta to frame to bytes to the read that brought them.
+//! [`Inspection::push`] is synchronous, infallible and reads no clock: the same entries produce the same
+//! inspection, whether they arrive from the network, a file or a pipe. It points down from finding to delta to
+//! frame to bytes to the read that delivered them.
 
 mod answer;
 pub mod around;
@@ -61,10 +61,10 @@ pub use web_socket::{Closing, WebSocket, WsFrame, switches};
 
 use crate::journal::Micros;
 
-/// What the shell may set about the fold: thresholds and severities, from the configuration.
+/// Options of the fold that the shell may set: thresholds and severities, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InspectOptions {
-    /// What is wrong, and what follows from what.
+    /// The rules: what is wrong, and what follows from what.
     pub rules: Rules,
     /// Another severity for a code; `None` silences it.
     pub severities: BTreeMap<Code, Option<Severity>>,
@@ -74,11 +74,11 @@ pub struct InspectOptions {
     pub stall: Micros,
     /// A first byte later than this is a finding, in microseconds.
     pub slow_first_byte: Micros,
-    /// A head later than this is a finding where the first frame comes with it, in microseconds.
+    /// A head later than this is a finding if the first frame arrives with it, in microseconds.
     pub late_head: Micros,
-    /// Frames that came together are a burst where they are this share of all, up to 1.
+    /// The share of all frames, up to 1, from which frames that arrived together are a burst.
     pub burst: f64,
-    /// What works out the client views at the end; without it there are none.
+    /// The function that computes the client views at the end; without it there are none.
     pub simulate: Option<Simulate>,
     /// Every frame is read and judged in full, also one that repeats the one before. The result is
     /// the same and takes several times as long: for holding one way against the other.
@@ -162,7 +162,7 @@ impl Inspection {
         }
     }
 
-    /// What is known, without any judgement.
+    /// Returns what is known, without any judgment.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -172,7 +172,7 @@ impl Inspection {
         &self.findings.list
     }
 
-    /// How often each code was raised.
+    /// Returns how often each code was raised.
     pub fn tally(&self) -> &CodeCounts {
         &self.findings.tally
     }
@@ -182,12 +182,12 @@ impl Inspection {
         self.findings().iter().map(|f| f.severity).max()
     }
 
-    /// How many findings there are of one severity.
+    /// Returns the number of findings of one severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings().iter().filter(|f| f.severity == severity).count()
     }
 
-    /// What became of it, as far as it has come.
+    /// Returns the outcome so far.
     pub fn outcome(&self) -> Outcome {
         match self.worst() {
             Some(Severity::Fatal | Severity::Error) => Outcome::Failed,

@@ -1,10 +1,10 @@
-//! How tokens and usage are packed into frames: facts that some clients trip over, and no faults.
+//! The packing of tokens and usage into frames: facts that some clients trip over, and no faults.
 
 use super::Facts;
 use crate::dialect::Channel;
 use crate::json::{Kind, Tape, Value};
 
-/// How many frames from the end are looked at for the usage.
+/// Number of frames from the end that are searched for the usage.
 const TAIL: usize = 8;
 
 /// Tokens by the provider's own count, and the deltas that brought them.
@@ -44,7 +44,7 @@ impl Facts {
         (deltas > 0).then_some(Packing { tokens, deltas })
     }
 
-    /// Whether the usage arrived in a chunk without choices, as `include_usage` has it.
+    /// Returns whether the usage arrived in a chunk without choices, as with `include_usage`.
     pub fn usage_is_alone(&self) -> bool {
         let mut tape = Tape::new();
         let last = self.frames().iter().rev().take(TAIL);

@@ -8,9 +8,9 @@ use crate::journal::Micros;
 /// One read of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
-    /// When; `None` for a bare body.
+    /// Time of the read; `None` for a bare body.
     pub at: Option<Micros>,
-    /// How many bytes it brought over the wire.
+    /// Number of bytes that it delivered over the wire.
     pub len: u32,
     /// Offset on the wire after it (before any content coding is undone).
     pub end: u64,
@@ -18,7 +18,7 @@ pub struct Read {
     pub decoded: u64,
 }
 
-/// Stands for no time.
+/// The value that means no time.
 const NO_TIME: u64 = u64::MAX;
 
 /// The reads of a body.
@@ -26,7 +26,7 @@ const NO_TIME: u64 = u64::MAX;
 pub struct Reads {
     times: Rising,
     ends: Rising,
-    /// Where the decoded body ends after each; empty while that is where the wire does.
+    /// The end of the decoded body after each read; empty while it is the same as on the wire.
     decoded: Rising,
     /// The last two, which each read and frame is asked for: the last one behind the one before it.
     newest: [Option<Read>; 2],
@@ -63,7 +63,7 @@ impl Reads {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of reads.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -84,17 +84,17 @@ impl Reads {
         Read { at: self.time_at(index), len, end, decoded }
     }
 
-    /// When a read came.
+    /// Returns when a read arrived.
     pub fn time_at(&self, index: usize) -> Option<Micros> {
         Some(self.times.at(index)).filter(|at| *at != NO_TIME)
     }
 
-    /// Where the decoded body ends after a read.
+    /// Returns the end of the decoded body after a read.
     pub fn decoded_at(&self, index: usize) -> u64 {
         if self.decoded.is_empty() { self.ends.at(index) } else { self.decoded.at(index) }
     }
 
-    /// How many of the reads came before the one that brought the decoded body to `len` bytes.
+    /// Returns how many of the reads arrived before the one that extended the decoded body to `len` bytes.
     pub fn before(&self, len: u64) -> usize {
         let ends = if self.decoded.is_empty() { &self.ends } else { &self.decoded };
         ends.partition_point(|end| end < len)

@@ -8,7 +8,8 @@ use crate::frame::Frame;
 use crate::journal::Micros;
 
 impl Facts {
-    /// Whether what the last frame was read by is settled: the frames after it are read alike.
+    /// Returns whether the state by which the last frame was read is settled. If so, the frames after it are
+    /// read the same way.
     pub(super) fn can_repeat(&self, emitted: &Emitted) -> bool {
         self.detection.is_settled()
             && self.blocks.can_repeat(emitted.only())

@@ -1,19 +1,19 @@
 //! The shape table: every JSON path that a stream had, with its types, how often, and since when.
 //!
-//! Both bug reports that this program grew from argued for weeks about which field carried the
-//! text. Nobody had counted.
+//! Both bug reports that this program grew from argued for weeks about which field carried the text. No one had
+//! counted.
 
 use std::collections::HashMap;
 
 use crate::json::{Kind, MAX_REPEATED, Tape, Value};
 use crate::text;
 
-/// How many distinct paths are kept. A stream that writes data as keys would else grow the table
-/// without bound; what is beyond is counted in [`Shape::dropped`].
+/// The largest number of distinct paths that are kept. Otherwise a stream that writes data as keys would grow
+/// the table without bound. Anything beyond is counted in [`Shape::dropped`].
 pub(super) const MAX_PATHS: usize = 10_000;
-/// How deep paths go; deeper values count as part of the value there.
+/// The largest depth of paths; deeper values count as part of the value there.
 const MAX_DEPTH: usize = 32;
-/// How many characters of a sample are kept.
+/// The largest number of characters of a sample that are kept.
 const SAMPLE: usize = 60;
 /// From how many children on a node looks them up by hash.
 const MANY: usize = 16;
@@ -25,7 +25,7 @@ pub struct Shape {
     by_key: HashMap<(u32, Box<[u8]>), u32>,
     /// Values under paths that were not kept.
     pub dropped: u64,
-    /// Counts objects, to tell a key written twice in one object.
+    /// Number of objects, to detect a key written twice in one object.
     objects: u64,
     duplicate_key: Option<String>,
     template: Template,
@@ -40,7 +40,7 @@ struct Template {
     duplicate_key: Option<String>,
     /// It is short enough to be repeated, and nothing in it was left out of the table.
     whole: bool,
-    /// How many frames with the same keys and types are still to be counted.
+    /// Number of frames with the same keys and types that are still to be counted.
     uncounted: u64,
 }
 
@@ -52,7 +52,7 @@ struct ShapeNode {
     is_item: bool,
     parent: u32,
     children: Vec<u32>,
-    /// The child that stands for the items of an array; 0, which is nobody's child, for none.
+    /// The child for the items of an array; 0, which is no node's child, for none.
     items: u32,
     /// The child found last: frames repeat themselves, so the next key is mostly the next child.
     hint: usize,
@@ -64,8 +64,7 @@ struct ShapeNode {
 }
 
 impl ShapeNode {
-    /// Counts a value. Of the first that tells something, no container and no empty string, it
-    /// keeps a sample.
+    /// Counts a value. Keeps a sample of the first that says something: no container and no empty string.
     fn see(&mut self, value: Value<'_>) {
         let kind = value.kind();
         self.count += 1;
@@ -84,11 +83,11 @@ pub struct ShapeRow {
     pub path: String,
     /// The JSON types seen there, in the order of [`Kind`].
     pub types: Vec<&'static str>,
-    /// How many values.
+    /// Number of values.
     pub count: u64,
     /// The frame that had it first.
     pub first: u32,
-    /// The first telling value, cut; made visible.
+    /// The first informative value, truncated; made visible.
     pub sample: String,
 }
 
@@ -109,9 +108,8 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// Counts the JSON of one frame, of which `tape` is the tape and `text` the text. All frames
-    /// of a stream are parsed on one tape, and each is counted. Gives the first key that one
-    /// object had twice, if any.
+    /// Counts the JSON of one frame; `tape` is its tape and `text` its text. All frames of a stream are
+    /// parsed on one tape, and each is counted. Returns the first key that one object had twice, if any.
     pub fn add(&mut self, frame: u32, tape: &Tape, text: &str) -> Option<String> {
         let root = tape.root(text)?;
         if tape.repeats() && self.template.whole {
@@ -142,7 +140,7 @@ impl Shape {
         self.template.uncounted += 1;
     }
 
-    /// Whether the frame counted last may be counted again by [`Shape::repeat`].
+    /// Returns whether the frame counted last may be counted again by [`Shape::repeat`].
     pub(super) fn can_repeat(&self) -> bool {
         self.template.whole
     }
@@ -232,12 +230,12 @@ impl Shape {
         Some(child)
     }
 
-    /// How many distinct paths there are.
+    /// Returns the number of distinct paths.
     pub fn len(&self) -> usize {
         self.nodes.len() - 1
     }
 
-    /// Whether no JSON was seen.
+    /// Returns whether no JSON was seen.
     pub fn is_empty(&self) -> bool {
         self.nodes[0].count == 0
     }
@@ -270,7 +268,7 @@ impl Shape {
         rows
     }
 
-    /// How many values stood at `path` (as [`ShapeRow::path`] has it).
+    /// Returns the number of values at `path` (as in [`ShapeRow::path`]).
     pub fn count(&self, path: &str) -> u64 {
         self.rows().iter().find(|r| r.path == path).map_or(0, |r| r.count)
     }

@@ -1,12 +1,11 @@
-//! Frames that repeat the one before with other values, as nearly all of a stream do.
+//! Frames that repeat the previous one with other values, as nearly all of a stream do.
 //!
-//! A frame whose deltas are verbatim in it is a skeleton: its bytes, without the texts of the deltas
-//! and the values of members that nobody needs to understand the rest ([`Varying`]). The second frame
-//! in a row with that skeleton is read and judged in full like the first; what it was counted for is
-//! kept. Of each further one ([`super::repeat`]) the bytes are compared and the values read, what was
-//! counted is counted again, and only those detectors are asked that look at what is new in it
-//! ([`super::detect::Look`]). `Options::in_full` turns this off; `tests/it/skeleton.rs` holds one way
-//! against the other.
+//! A frame whose deltas are verbatim in it is a skeleton: its bytes, without the texts of the deltas and the
+//! values of fields that are not needed to understand the rest ([`Varying`]). The second frame in a row with
+//! that skeleton is read and judged in full like the first; what it was counted for is kept. For each further
+//! one ([`super::repeat`]) the bytes are compared and the values read. What was counted is counted again, and
+//! only those detectors are asked that look at what is new in it ([`super::detect::Look`]). `Options::in_full`
+//! turns this off; `tests/it/skeleton.rs` compares one way with the other.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,11 +21,11 @@ use crate::rule::Code;
 /// A longer frame is read in full, in bytes: to keep a copy of it is not worth its memory.
 const MAX_FRAME: u64 = 16 << 10;
 
-/// How many deltas a frame may have. Of two texts a decoder may know whether they are the same; of
+/// The largest number of deltas of a frame. Of two texts a decoder may know whether they are the same; of
 /// more there would be more to know.
 const MAX_DELTAS: usize = 2;
 
-/// How many values may be read from a frame.
+/// The largest number of values that are read from a frame.
 const MAX_VALUES: usize = 6;
 
 /// A whole number with more digits is read in full.
@@ -37,7 +36,7 @@ const MAX_DIGITS: usize = 15;
 pub(super) enum SkeletonPart {
     /// Of a channel.
     Text { choice: u32, channel: Channel, path: Path, duplicate: bool },
-    /// Of a call that goes on.
+    /// A delta of a call that continues.
     Call { choice: u32, path: Path, index: Option<u64>, free_text: bool },
 }
 
@@ -61,7 +60,7 @@ impl SkeletonPart {
         }
     }
 
-    /// Whether its text is another delta's, by another path.
+    /// Returns whether its text is that of another delta, by another path.
     pub(super) fn is_duplicate(self) -> bool {
         matches!(self, Self::Text { duplicate: true, .. })
     }
@@ -114,8 +113,8 @@ impl Emitted {
         (!self.other && parts[0].is_some()).then_some(parts)
     }
 
-    /// Where in the data the text of the only delta is, if there is only one, and its text is there as
-    /// it is.
+    /// Returns where in the data the text of the only delta is, if there is only one, and its text is there
+    /// as it is.
     pub(super) fn only(&self) -> Option<Option<&Range<usize>>> {
         match &self.deltas {
             [Some((_, place)), None] => Some(place.as_ref()),
@@ -124,7 +123,7 @@ impl Emitted {
     }
 }
 
-/// What a frame that is judged in full is for.
+/// The purpose of a frame that is judged in full.
 pub(super) enum SkeletonAttempt {
     /// No frame is to be compared with it.
     Forget,
@@ -134,7 +133,7 @@ pub(super) enum SkeletonAttempt {
     Confirm(Counts),
 }
 
-/// What is found in a frame and is found again in each that repeats it.
+/// The findings in a frame that are found again in each that repeats it.
 pub(super) struct Counts {
     /// The tally and the number of findings before the next detector.
     before: (CodeCounts, usize),
@@ -162,7 +161,7 @@ impl SkeletonAttempt {
 /// A value that is read from each frame.
 #[derive(Debug, Clone, PartialEq)]
 struct Hole {
-    /// Where in the skeleton's bytes it is, without quotes.
+    /// Its place in the skeleton's bytes, without quotes.
     at: Range<usize>,
     of: Of,
 }
@@ -216,7 +215,7 @@ pub(super) struct Skeleton {
     parts: [Option<SkeletonPart>; MAX_DELTAS],
     /// Its two texts are the same.
     is_twice: bool,
-    /// Where the frame's data is, without the length that differs, and its id.
+    /// The place of the frame's data, without the length that differs, and its id.
     form: Option<(FrameKind, usize, u32)>,
     /// Another frame with this skeleton was read in full as well.
     pub(super) confirmed: bool,
@@ -264,8 +263,8 @@ impl Skeleton {
         Some((frame.kind, start, frame.id()))
     }
 
-    /// What a frame is for, that is read and about to be judged in full. `is_repeatable`: nothing about
-    /// the stream forbids to compare the next frames with it.
+    /// Returns the purpose of a frame that was read and is about to be judged in full. `is_repeatable`:
+    /// nothing about the stream forbids comparing the next frames with it.
     pub(super) fn attempt(
         &mut self,
         view: &FrameView<'_>,
@@ -286,7 +285,7 @@ impl Skeleton {
         SkeletonAttempt::Confirm(Counts { before, counted: Vec::new(), is_listed: false })
     }
 
-    /// Whether a frame that repeats this one has something of that kind to look at.
+    /// Returns whether a frame that repeats this one has something of that kind to look at.
     fn has_new(&self, look: Look) -> bool {
         match look {
             Look::Frames => true,
@@ -363,14 +362,14 @@ impl Skeleton {
 }
 
 impl Hole {
-    /// How many bytes a value of it takes.
+    /// Returns the number of bytes that a value of it occupies.
     fn width(&self, source: &str) -> usize {
         let quotes = matches!(self.of, Of::Member(member) if !member.is_number());
         source.len() - if quotes { 2 } else { 0 }
     }
 }
 
-/// Whether both texts are the same.
+/// Returns whether both texts are the same.
 fn is_twice(filled: &Filled<'_>) -> bool {
     filled.text(0) == filled.text(1)
 }
@@ -454,7 +453,7 @@ mod tests {
         format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
     }
 
-    /// Whether the last of these frames is known by its skeleton.
+    /// Returns whether the last of these frames is recognized by its skeleton.
     fn is_repeat(frames: &[String]) -> bool {
         let (last, before) = frames.split_last().unwrap();
         let before: Vec<&[u8]> = before.iter().map(|f| f.as_bytes()).collect();

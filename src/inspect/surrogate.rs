@@ -69,13 +69,13 @@ pub(super) struct Joiner {
 }
 
 impl Joiner {
-    /// Whether no half waits for its partner.
+    /// Returns whether no half waits for its partner.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// What a delta adds: a half at its end is kept back for the next one, which gets the whole
-    /// character, or U+FFFD where the other half does not come.
+    /// Returns what a delta adds. A half at its end is held back for the next one, which gets the whole
+    /// character, or U+FFFD if the other half does not arrive.
     pub(super) fn join<'a>(
         &mut self,
         channel: Channel,

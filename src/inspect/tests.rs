@@ -134,7 +134,7 @@ fn a_frame_that_came_in_two_reads_is_told_by_its_number() {
     assert_eq!(split[0].frame, Some(1));
 }
 
-/// What two exchanges are whose numbers are one, because the lines between them are damaged.
+/// Two exchanges that have the same number, because the lines between them are damaged.
 #[test]
 fn what_follows_an_end_and_a_second_head_leave_the_frames_alone() {
     let body = |text: &str| EntryKind::Body {

@@ -1,8 +1,7 @@
 //! Reasoning that a model wrote into its content between tags.
 //!
-//! `<think>…</think>` stays in `content` as it came; here is only marked which parts of it are
-//! thought. Tags are split over deltas as often as not, so this works on the joined text and goes
-//! on where it stopped.
+//! `<think>…</think>` stays in `content` as it arrived; this only marks which parts of it are thought. Tags are
+//! split over deltas as often as not, so this works on the joined text and continues where it stopped.
 
 use std::ops::Range;
 
@@ -10,14 +9,14 @@ use std::ops::Range;
 const TAGS: &[(&str, &str)] =
     &[("<think>", "</think>"), ("<thought>", "</thought>"), ("<thinking>", "</thinking>")];
 
-/// Which parts of a choice's content are thought.
+/// The parts of a choice's content that are thought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Think {
     /// Finished stretches of thought, tags included, as byte ranges of the content.
     pub spans: Vec<Range<usize>>,
-    /// A stretch that is open: where its tag stands.
+    /// The position of the tag of an open stretch.
     pub open: Option<usize>,
-    /// A closing tag came without an opening one: all before it was thought.
+    /// True if a closing tag arrived without an opening one: all before it was thought.
     pub close_only: bool,
     /// The tag that is looked for or was found.
     tag: usize,
@@ -60,7 +59,7 @@ impl Think {
         }
     }
 
-    /// Whether any of the content is thought.
+    /// Returns whether any of the content is thought.
     pub fn any(&self) -> bool {
         self.open.is_some() || !self.spans.is_empty()
     }

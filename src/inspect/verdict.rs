@@ -119,7 +119,7 @@ impl Inspection {
         }
     }
 
-    /// What came, in numbers: `213 reasoning + 40 content deltas, 1 tool call`.
+    /// Returns what arrived, in numbers: `213 reasoning + 40 content deltas, 1 tool call`.
     fn counts(&self) -> String {
         let answer = self.answer();
         let named = [
@@ -154,7 +154,7 @@ impl Inspection {
     }
 }
 
-/// How deep a layer lies: what breaks below shows above.
+/// Returns the depth of a layer: what breaks below shows above.
 fn depth(phase: Phase) -> u8 {
     match phase {
         Phase::Connect => 0,

@@ -5,12 +5,12 @@ use crate::frame::web_socket::{Deflate, Direction, Opcode, Sender, WsFault, WsFo
 use crate::frame::{Frame, FrameKind, Frames};
 use crate::journal::{Head, Micros, Span};
 
-/// What is known of a frame that is a message.
+/// The known facts of a frame that is a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WsFrame {
-    /// Who sent it.
+    /// The side that sent it.
     pub sender: Sender,
-    /// What it is.
+    /// Its kind.
     pub opcode: Opcode,
     /// Bytes of its payload on the wire.
     pub wire_len: u64,
@@ -20,7 +20,7 @@ pub struct WsFrame {
     pub compressed: bool,
     /// It could not be inflated: the payload is as on the wire.
     pub is_opaque: bool,
-    /// When it was complete.
+    /// Time at which it was complete.
     pub at: Option<Micros>,
     /// The reads of its sender that brought it.
     reads: (u32, u32),
@@ -39,7 +39,7 @@ impl WsFrame {
 /// A close that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// Who closed first.
+    /// The side that closed first.
     pub by: Sender,
     /// The code, if there is one.
     pub code: Option<u16>,
@@ -54,7 +54,7 @@ struct ReadDirection {
     /// Bytes of complete messages, or of none yet, before the read at hand.
     first_read: u32,
     reads: u32,
-    /// What is against the standard in the message that is not complete.
+    /// Violations of the standard in the message that is not complete.
     faults: Vec<WsFault>,
 }
 
@@ -75,16 +75,16 @@ pub struct WebSocket {
     client: ReadDirection,
     server: ReadDirection,
     frames: Vec<WsFrame>,
-    /// What is against the standard, with the frame that it is about; none for one that never ended.
+    /// Violations of the standard, with the frame that each is about; none for one that never ended.
     faults: Vec<(Option<u32>, Sender, WsFault)>,
     closing: Option<Closing>,
-    /// What the client sent, as on the wire.
+    /// The bytes that the client sent, as on the wire.
     sent: Vec<u8>,
     sent_reads: Vec<(Option<Micros>, u32)>,
     sent_masked: Vec<Span>,
 }
 
-/// Whether these headers switch to a WebSocket.
+/// Returns whether these headers switch to a WebSocket.
 pub fn switches(head: &Head) -> bool {
     head.status == 101
         && head.header("upgrade").is_some_and(|v| v.trim().eq_ignore_ascii_case("websocket"))
@@ -131,12 +131,12 @@ impl WebSocket {
         }
     }
 
-    /// What is known of each frame of the body, in order.
+    /// Returns what is known of each frame of the body, in order.
     pub fn frames(&self) -> &[WsFrame] {
         &self.frames
     }
 
-    /// What is against the standard: in which frame, by whom, what.
+    /// Returns the violations of the standard: in which frame, by whom, what.
     pub fn faults(&self) -> &[(Option<u32>, Sender, WsFault)] {
         &self.faults
     }
@@ -151,7 +151,7 @@ impl WebSocket {
         &self.sent_masked
     }
 
-    /// What the client sent, as on the wire.
+    /// Returns what the client sent, as on the wire.
     pub fn sent(&self) -> &[u8] {
         &self.sent
     }
@@ -207,7 +207,7 @@ impl WebSocket {
         }
     }
 
-    /// Whether it is the client's turn: the last message is the server's, or a close.
+    /// Returns whether it is the client's turn: the last message is the server's, or a close.
     pub(super) fn waits_for_client(&self) -> bool {
         let mut messages = self.frames.iter().rev().filter(|f| !f.opcode.is_control());
         self.closing.is_some() || messages.next().is_none_or(|f| f.sender == Sender::Server)

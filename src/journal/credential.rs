@@ -1,11 +1,11 @@
-//! What gives a credential away: the name that it goes by, its place in an address, its shape.
+//! Signs of a credential: its name, its place in an address, its shape.
 
 use std::ops::Range;
 
 /// The shortest run of a secret that is masked, in bytes.
 pub const RUN: usize = 8;
 
-/// Parts of a name, wherever they stand in it.
+/// Parts of a name, anywhere in it.
 const CONTAINED: &[&str] = &[
     "apikey",
     "accesskey",
@@ -21,7 +21,7 @@ const CONTAINED: &[&str] = &[
     "passcode",
 ];
 
-/// How a name ends.
+/// Endings of a name.
 const ENDINGS: &[&str] = &["key", "token", "auth", "jwt", "bearer", "assertion"];
 
 /// Last words of names; too short to be found within words (`format` ends in one).
@@ -55,7 +55,7 @@ const PUBLIC: &[&str] = &[
 /// Names that hold credentials only as parameters of an address.
 const SIGNED: &[&str] = &["sig", "signature", "xamzsignature", "xgoogsignature", "code"];
 
-/// How well-known keys begin, and how many characters follow at least.
+/// Beginnings of well-known keys, and the least number of characters that follow.
 const SHAPES: &[(&str, usize)] = &[
     ("sk-", 16),
     ("sk_", 16),
@@ -94,7 +94,7 @@ fn flat(name: &str) -> String {
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Whether the value of a header or of a key of this name is a credential.
+/// Returns whether the value of a header or of a key of this name is a credential.
 ///
 /// ```
 /// use sselens::journal::is_secret_name;
@@ -123,7 +123,7 @@ fn last_word(name: &str) -> &str {
     &name[from..]
 }
 
-/// Whether the value of an address's parameter of this name is a credential.
+/// Returns whether the value of an address's parameter of this name is a credential.
 pub fn is_secret_parameter(name: &str) -> bool {
     is_secret_name(name) || SIGNED.contains(&flat(name).as_str())
 }
@@ -261,7 +261,7 @@ fn after_schemes(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// What looks like a well-known key, in text of any kind; ascending.
+/// Returns what looks like a well-known key, in text of any kind; ascending.
 pub(super) fn of_known_shape(text: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+');
     let mut found = Vec::new();
@@ -281,8 +281,8 @@ pub(super) fn of_known_shape(text: &str) -> Vec<Range<usize>> {
     sorted(found)
 }
 
-/// The values that stand beside secret names in text that is not JSON: `name=value`,
-/// `name: value`, `"name": "value"`, `<name>value</name>`, and the parts of a multipart form.
+/// Returns the values beside secret names in text that is not JSON: `name=value`, `name: value`, `"name":
+/// "value"`, `<name>value</name>`, and the parts of a multipart form.
 pub(super) fn beside_names(text: &str) -> Vec<Range<usize>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_filler = |c: char| matches!(c, ' ' | '\t' | '"' | '\'' | '\\');
@@ -496,7 +496,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Letters of any alphabet stand before the signs that a value follows.
+        /// Letters of any alphabet before the signs that a value follows.
         #[test]
         fn any_text_can_be_looked_through(
             pieces in proptest::collection::vec(

@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// that cost the request; it is empty where the same request went to the same origin.
 pub const REDIRECT_FOLLOWED: &str = "redirect-followed";
 
-/// Which exchange of a session, counted from 0.
+/// The number of an exchange in its session, counted from 0.
 pub type ExchangeId = u32;
 
 /// A moment: microseconds since the session's epoch, on a monotonic clock.
@@ -22,24 +22,24 @@ pub type Headers = Vec<(String, String)>;
 pub struct Entry {
     /// The exchange it belongs to.
     pub exchange: ExchangeId,
-    /// When it happened; `None` where nobody measured it (a bare body opened from a file).
+    /// Time at which it happened; `None` if it was not measured (a bare body opened from a file).
     pub at: Option<Micros>,
-    /// What happened.
+    /// The event.
     pub kind: EntryKind,
 }
 
-/// What happened. The order within an exchange is the order of this list, `Body` repeating.
+/// An event. The order within an exchange is the order of this list, with `Body` repeating.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EntryKind {
     /// The request was handed to the HTTP client.
     Request(Box<Request>),
-    /// A bare body begins: nobody knows the request, and of the head only what the user said.
+    /// A bare body begins. The request is unknown, and of the head only what the user said is known.
     Bare {
-        /// The status, if given.
+        /// The status, if specified.
         status: Option<u16>,
-        /// The content type, if given.
+        /// The content type, if specified.
         content_type: Option<String>,
-        /// The dialect, if given.
+        /// The dialect, if specified.
         dialect: Option<String>,
         /// The file is named like an SSE body.
         named_sse: bool,
@@ -49,9 +49,9 @@ pub enum EntryKind {
         /// The addresses, in the resolver's order.
         addresses: Vec<String>,
     },
-    /// The TCP connection (or the tunnel of a proxy) stands.
+    /// The TCP connection (or the tunnel of a proxy) is established.
     Connected {
-        /// Where to, `address:port`, if known.
+        /// The peer, `address:port`, if known.
         peer: Option<String>,
     },
     /// The TLS handshake is done.
@@ -63,7 +63,7 @@ pub enum EntryKind {
     Head(Head),
     /// One read of the body.
     Body {
-        /// How many bytes came with this read.
+        /// Number of bytes that arrived with this read.
         len: u32,
         /// The bytes that are settled by now. They may lag behind `len` by a few, when the end of
         /// a read could begin a secret (see [`super::Masker`]); the next entry then has them.
@@ -74,7 +74,7 @@ pub enum EntryKind {
     /// One read of what the client sent after its connection had become a WebSocket. `Body` has
     /// what the server sent.
     Sent {
-        /// How many bytes it brought.
+        /// Number of bytes that it delivered.
         len: u32,
         /// The bytes, as far as they are settled.
         bytes: Bytes,
@@ -83,7 +83,7 @@ pub enum EntryKind {
     },
     /// Trailer fields after a chunked body.
     Trailers(Headers),
-    /// Something that this side did, or that went wrong here while the stream went on.
+    /// Something that this side did, or that went wrong here while the stream continued.
     Note {
         /// The name of the rule whose finding it becomes ([`EntryKind::note`]), or
         /// [`REDIRECT_FOLLOWED`]. Text, since a newer program may have written one that is not known
@@ -91,12 +91,12 @@ pub enum EntryKind {
         code: String,
         /// A sentence.
         text: String,
-        /// When it began, of a time in which this side did not read.
+        /// Start of a time in which this side did not read.
         since: Option<Micros>,
     },
     /// The exchange is over.
     End {
-        /// How.
+        /// The way it ended.
         cause: EndCause,
         /// The words of the system or of HTTP, innermost cause last; empty when there is nothing to say.
         detail: String,
@@ -147,7 +147,7 @@ pub struct Request {
     pub model: String,
     /// Spans of the body that were replaced by `*`.
     pub masked: Vec<super::Span>,
-    /// What the user ought to know about how it was sent (`TLS certificates are not verified`).
+    /// Things that the user ought to know about how it was sent (`TLS certificates are not verified`).
     pub warnings: Vec<String>,
     /// On which side of a gateway, where both are recorded.
     pub side: Option<Side>,
@@ -181,16 +181,16 @@ impl Head {
     }
 }
 
-/// How an exchange ended, as far as the transport tells; what the dialect makes of it is a verdict
-/// of `inspect`.
+/// The way an exchange ended, as far as the transport shows. Its meaning in the dialect is a verdict of
+/// `inspect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndCause {
-    /// The body came to the end that its transfer coding announced.
+    /// The body reached the end that its transfer coding announced.
     Complete,
     /// The connection was closed, and nothing had announced where the body ends: whether it is
     /// whole cannot be known here.
     Closed,
-    /// Nobody saw the connection (a bare body).
+    /// The connection was not observed (a bare body).
     Unknown,
     /// The user stopped it.
     Cancelled,
@@ -218,19 +218,19 @@ pub enum EndCause {
     ClosedInsideHead,
 }
 
-/// Which bound.
+/// The bound that was hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// `--max-body`.
     Body,
-    /// What this program cannot read and other clients do.
+    /// Something that this program cannot read and other clients can.
     Http,
 }
 
-/// Which time limit.
+/// The time limit that ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
-    /// Until the connection stands.
+    /// Until the connection is established.
     Connect,
     /// Between two reads.
     Idle,

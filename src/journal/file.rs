@@ -32,18 +32,18 @@ pub struct FileHeader {
     /// The program version that wrote it.
     #[serde(default)]
     pub version: String,
-    /// When, RFC 3339 in UTC: the wall-clock time of the epoch that `at` counts from.
+    /// Time of creation, RFC 3339 in UTC: the wall-clock time of the epoch that `at` counts from.
     #[serde(default)]
     pub created: String,
 }
 
-/// One entry as it stands in the file; this enum *is* the format.
+/// One entry as it is in the file; this enum *is* the format.
 ///
-/// Every line has `x`, its exchange, and `at`, seconds since the epoch with six decimals; `at` is
-/// absent where nobody measured it. Bytes stand in `text` where they are UTF-8, and else in `pieces`.
-/// `masked` lists the spans of a body that were replaced by `*`, as [offset in the body, length];
-/// `masked_in` those of the address and the headers, as [field, offset in its value, length]
-/// (`["headers.authorization", 7, 24]`), which this program does not read back.
+/// Every line has `x`, its exchange, and `at`, seconds since the epoch with six decimals; `at` is absent if
+/// the time was not measured. Bytes are in `text` if they are UTF-8, and otherwise in `pieces`. `masked`
+/// lists the spans of a body that were replaced by `*`, as [offset in the body, length]; `masked_in` those of
+/// the address and the headers, as [field, offset in its value, length] (`["headers.authorization", 7, 24]`),
+/// which this program does not read back.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum FileLine<'a> {
@@ -73,7 +73,7 @@ enum FileLine<'a> {
         dialect: String,
         #[serde(default)]
         model: String,
-        /// What the user should know about how it was sent.
+        /// Things that the user should know about how it was sent.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         warnings: Vec<String>,
         /// On which side of a gateway, where both are recorded: `client` or `upstream`.
@@ -160,7 +160,7 @@ enum FileLine<'a> {
         #[serde(default)]
         text: Cow<'a, str>,
         code: String,
-        /// When it began, of a time in which nothing was read; it ends with `at`.
+        /// Start of a time in which nothing was read; it ends with `at`.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         since: Option<f64>,
     },
@@ -178,14 +178,14 @@ enum FileLine<'a> {
     Later,
 }
 
-/// What a line has that is one read.
+/// The fields of a line that is one read.
 #[derive(Debug, Serialize, Deserialize)]
 struct ReadLine<'a> {
     x: ExchangeId,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     at: Option<f64>,
-    /// How many bytes came with this read. Where it is more than the bytes that stand here, the
-    /// rest stands in the next line of the same type: its beginning could have been a secret's.
+    /// Number of bytes that arrived with this read. If it is more than the bytes that are here, the rest is
+    /// in the next line of the same type: its beginning could have been a secret's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     len: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -196,7 +196,7 @@ struct ReadLine<'a> {
     masked: Vec<Span>,
 }
 
-/// What one read has in memory: how many bytes came, the bytes, and the masked spans.
+/// The parts of one read in memory: the number of bytes that arrived, the bytes, and the masked spans.
 type ReadParts = (u32, Bytes, Vec<Span>);
 
 impl<'a> ReadLine<'a> {
@@ -403,14 +403,14 @@ impl<'a> FileLine<'a> {
     }
 }
 
-/// Where the values of headers were masked.
+/// Finds where the values of headers were masked.
 fn masked_headers(headers: &Headers, found: &mut Vec<(String, u64, u64)>) {
     for (name, value) in headers {
         stars(&format!("headers.{name}"), value, found);
     }
 }
 
-/// The runs of stars in a member's value, each of which stands for a secret.
+/// Finds the runs of stars in a field's value, each of which replaces a secret.
 fn stars(member: &str, value: &str, found: &mut Vec<(String, u64, u64)>) {
     let mut at = 0;
     while let Some(i) = memchr::memchr(b'*', &value.as_bytes()[at..]) {

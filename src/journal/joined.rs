@@ -1,13 +1,13 @@
-//! Secrets in JSON strings that escapes (`\u0073k-`) or deltas take apart.
+//! Secrets in JSON strings that are split by escapes (`\u0073k-`) or deltas.
 //!
-//! The bytes on the wire do not show them: they appear when the strings are unescaped, and joined
-//! delta by delta. A lexer follows the values of each key through the stream; from the byte on that
-//! completes a run of a secret, its bytes are masked. No more than `RUN - 1` bytes of it are left.
+//! The bytes on the wire do not show them: they appear when the strings are unescaped, and joined delta by
+//! delta. A lexer follows the values of each key through the stream. From the byte on that completes a run of a
+//! secret, its bytes are masked. No more than `RUN - 1` bytes of it are left.
 //!
-//! Deltas of several choices or tool calls alternate under one key, and what tells them apart may
-//! stand behind the text. So a value is read as the continuation of every earlier one under its key
-//! that ended like the inside of a secret ([`Tails`]). Strings may hold JSON whose strings are
-//! escaped once more: backslashes count as one, however many there are.
+//! Deltas of several choices or tool calls alternate under one key, and what distinguishes them may be behind
+//! the text. So a value is read as the continuation of every earlier one under its key that ended like the
+//! inside of a secret ([`Tails`]). Strings may hold JSON whose strings are escaped once more: backslashes count
+//! as one, however many there are.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,13 +15,14 @@ use std::ops::Range;
 use super::credential::RUN;
 use super::secrets::Secrets;
 
-/// How many keys are followed at the same time.
+/// The largest number of keys that are followed at the same time.
 const MAX_KEYS: usize = 256;
 
-/// How long a key is told apart from others.
+/// The length up to which a key is distinguished from others.
 const MAX_KEY: usize = 64;
 
-/// How many ends of earlier values are remembered for a key: so many short ones, and so many others.
+/// The largest number of ends of earlier values that are remembered for a key: this many short ones, and this
+/// many others.
 const MAX_TAILS: usize = 24;
 
 /// The last bytes of a value, unescaped: at most `RUN - 1`, as a window and their number.
@@ -37,7 +38,7 @@ impl Tail {
         self.len += 1;
     }
 
-    /// Whether it has less than half of a run.
+    /// Returns whether it has less than half of a run.
     fn is_short(&self) -> bool {
         self.len < RUN / 2
     }
@@ -52,7 +53,7 @@ impl Tail {
     }
 }
 
-/// How earlier values of a key ended, where that may begin a secret: the latest last.
+/// Ends of earlier values of a key that may begin a secret: the latest last.
 type Tails = Vec<Tail>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +73,7 @@ struct Escape {
     backslashes: usize,
     /// The digits of `\uXXXX`, once its `u` is there.
     digits: Option<Vec<u8>>,
-    /// How many bytes it has.
+    /// Number of bytes that it has.
     width: usize,
 }
 
@@ -81,10 +82,10 @@ struct Escape {
 pub(super) struct Joined {
     state: LexerState,
     escape: Escape,
-    /// What follows is a value.
+    /// True if a value follows.
     after_colon: bool,
     key: Vec<u8>,
-    /// What the present string may continue, with what it has so far: that of nothing comes first.
+    /// The ends that the present string may continue, with what it has so far: the empty one is first.
     tails: Tails,
     /// The length of the string so far, unescaped.
     len: usize,
@@ -258,7 +259,7 @@ mod tests {
         out
     }
 
-    /// What earlier values left behind does not keep a secret from being followed.
+    /// Remains of earlier values do not keep a secret from being followed.
     #[test]
     fn a_secret_is_found_after_many_others_that_were_taken_apart() {
         let mut secrets = Secrets::default();

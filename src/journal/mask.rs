@@ -1,16 +1,15 @@
 //! Secrets never enter the journal.
 //!
-//! A secret is a credential that this program sent (its decoded form too), or the value of a header,
-//! URL parameter or body key whose name says so ([`super::is_secret_name`]). In whatever passes here, every run of [`RUN`] or more bytes
-//! of a secret is replaced by as many `*`, so that offsets and lengths stay true. Servers like to
-//! quote keys in error messages, sometimes in part: hence runs, and not whole secrets only.
+//! A secret is a credential that this program sent (its decoded form too), or the value of a header, URL
+//! parameter or body key whose name says so ([`super::is_secret_name`]). In whatever passes here, every run of
+//! [`RUN`] or more bytes of a secret is replaced by as many `*`, so that offsets and lengths stay true. Servers
+//! like to quote keys in error messages, sometimes in part: hence runs, and not whole secrets only.
 //!
-//! In a body with a content coding the bytes do not show what they hold, and to mask a part of them
-//! would spoil the rest. The client undoes gzip, deflate and brotli as they come; from the byte on
-//! that completes a run, all are `*`, and nobody can decode on. Not seen is a secret inside of
-//! zstd (decoded at the end only), of several codings on each other, of a coding that nobody here
-//! knows, and after damage that stops this program's decoder and not another's. All of this is
-//! rare: requests ask for `accept-encoding: identity`.
+//! In a body with a content coding the bytes do not show what they hold, and masking a part of them would spoil
+//! the rest. The client undoes gzip, deflate and brotli as they arrive. From the byte on that completes a run,
+//! all are `*`, and no one can decode further. Not seen is a secret inside of zstd (decoded at the end only),
+//! of several codings on each other, of a coding that this program does not know, and after damage that stops
+//! this program's decoder and not another's. All of this is rare: requests ask for `accept-encoding: identity`.
 
 use std::ops::Range;
 
@@ -41,8 +40,8 @@ impl Masker {
         Self { secrets, ..Self::default() }
     }
 
-    /// Takes one read and gives the bytes that are settled by it, with the masked spans (offsets in
-    /// the body).
+    /// Takes one read and returns the bytes that are settled by it, with the masked spans (offsets in the
+    /// body).
     pub fn feed(&mut self, read: bytes::Bytes) -> (bytes::Bytes, Vec<Span>) {
         if self.secrets.is_empty() {
             return (read, Vec::new());
@@ -66,7 +65,7 @@ impl Masker {
         (vec![b'*'; len].into(), masked)
     }
 
-    /// The body is over: gives what was still held back.
+    /// Ends the body and returns what was still held back.
     pub fn finish(&mut self) -> (bytes::Bytes, Vec<Span>) {
         let bytes = std::mem::take(&mut self.held);
         self.settle(bytes, 0)
@@ -101,7 +100,7 @@ impl Masker {
     }
 }
 
-/// Finds secrets in messages that are there whole, also in strings that several of them make up.
+/// Finds secrets in messages that are there whole, also in strings that span several of them.
 #[derive(Debug, Clone, Default)]
 pub struct MessageMasker(Joined);
 
@@ -141,8 +140,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the body is cut into reads, the settled bytes are those of one read, and no run
-        /// is ever handed on.
+        /// The settled bytes are those of one read, however the body is split into reads. No run is ever
+        /// passed on.
         #[test]
         fn cuts_change_nothing(parts in prop::collection::vec("(sk-|abcdefgh|ij01|23456789|x|sk-abcdefghij0123456789){0,3}", 0..8)) {
             let whole: String = parts.concat();

@@ -1,4 +1,4 @@
-//! What is secret in an exchange, and where it is in a text.
+//! The secrets of an exchange, and their places in a text.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -77,8 +77,8 @@ impl Secrets {
         }
     }
 
-    /// Adds what is secret of a signature of AWS: the id of the key and the signature itself. The day, the region,
-    /// the service and the names of headers are words that stand in addresses and other headers too.
+    /// Adds what is secret of a signature of AWS: the id of the key and the signature itself. The day, the
+    /// region, the service and the names of headers are words that appear in addresses and other headers too.
     fn add_signature(&mut self, parts: &str) {
         for part in parts.split(',') {
             match part.trim().split_once('=') {
@@ -114,8 +114,8 @@ impl Secrets {
         self.add(&both);
     }
 
-    /// Adds the values of secret names in text that is not JSON, and all that looks like a key;
-    /// returns where they stand, ascending.
+    /// Adds the values of secret names in text that is not JSON, and all that looks like a key; returns where
+    /// they are, ascending.
     pub fn add_from_text(&mut self, text: &str, is_json: bool) -> Vec<Range<usize>> {
         let mut spans = match is_json {
             true => credential::in_addresses(text),
@@ -129,13 +129,13 @@ impl Secrets {
         spans
     }
 
-    /// Whether the last eight bytes of `window` are a run of a secret.
+    /// Returns whether the last eight bytes of `window` are a run of a secret.
     pub(super) fn has_window(&self, window: u64) -> bool {
         let (at, bit) = slot(window);
         self.filter.get(at).is_some_and(|bits| bits & bit != 0) && self.windows.contains(&window)
     }
 
-    /// Whether `bytes` occur in a secret: at most [`RUN`] of them.
+    /// Returns whether `bytes` occur in a secret: at most [`RUN`] of them.
     pub(super) fn has_inside(&self, bytes: &[u8]) -> bool {
         self.secrets.iter().any(|s| memchr::memmem::find(s, bytes).is_some())
     }
@@ -147,12 +147,12 @@ impl Secrets {
         }
     }
 
-    /// Whether there is nothing to mask.
+    /// Returns whether there is nothing to mask.
     pub fn is_empty(&self) -> bool {
         self.secrets.is_empty()
     }
 
-    /// Where `bytes` hold runs of secrets: ascending, apart from each other.
+    /// Returns where `bytes` hold runs of secrets: ascending, apart from each other.
     pub fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         if self.is_empty() || bytes.len() < RUN {
@@ -184,7 +184,7 @@ impl Secrets {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// How many bytes at the end of `bytes` could be the beginning of a run: less than [`RUN`].
+    /// Returns how many bytes at the end of `bytes` could be the beginning of a run: less than [`RUN`].
     pub(super) fn open_tail(&self, bytes: &[u8]) -> usize {
         (1..RUN.min(bytes.len() + 1))
             .rev()

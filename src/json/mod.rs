@@ -1,11 +1,10 @@
-//! JSON as it stands on the wire: a flat tape of values, each with its span in the source.
+//! JSON as it is on the wire: a flat tape of values, each with its span in the source.
 //!
-//! `serde_json` gives values and forgets where they stood, how a number was spelled and which keys
-//! were written twice. An inspector needs exactly those, for every frame of a stream, so this
-//! tape keeps spans into the text and copies nothing. It is reused from frame to frame: a stream of
-//! a million frames allocates once. The grammar is RFC 8259; `NaN` and the infinities, which
-//! Python writes, are accepted and flagged ([`Tape::has_nonfinite`]), because a stream that holds
-//! them is to be shown and not refused.
+//! `serde_json` returns values and forgets where they were, how a number was spelled and which keys were
+//! written twice. An inspector needs exactly those, for every frame of a stream, so this tape keeps spans into
+//! the text and copies nothing. It is reused from frame to frame: a stream of a million frames allocates once.
+//! The grammar is RFC 8259; `NaN` and the infinities, which Python writes, are accepted and flagged
+//! ([`Tape::has_nonfinite`]), because a stream that holds them is to be shown and not refused.
 
 mod parse;
 mod reparse;
@@ -31,7 +30,7 @@ pub struct Tape {
     repeats: bool,
 }
 
-/// How much room for values stays from text to text, whatever their lengths: one MiB.
+/// Room for values that is kept from text to text, whatever their lengths: one MiB.
 const MAX_KEPT: usize = 1 << 16;
 
 /// One value (or object key) on the tape; offsets are bytes in the source text.
@@ -83,9 +82,9 @@ impl Tape {
         (!self.nodes.is_empty()).then_some(Value { tape: self, text, index: 0 })
     }
 
-    /// Whether the last text parsed has the keys and the nesting of the one parsed before it: then
-    /// the values of both stand at the same positions, whatever they are. It may be false for such
-    /// a text too, never true for another.
+    /// Returns whether the last text parsed has the keys and the nesting of the one parsed before it. Then
+    /// the values of both are at the same positions, whatever they are. It may be false for such a text too,
+    /// never true for another.
     pub fn repeats(&self) -> bool {
         self.repeats
     }
@@ -95,7 +94,7 @@ impl Tape {
         Value { tape: self, text, index: position }
     }
 
-    /// Whether the text holds `NaN`, `Infinity` or `-Infinity`, which are not JSON.
+    /// Returns whether the text holds `NaN`, `Infinity` or `-Infinity`, which are not JSON.
     pub fn has_nonfinite(&self) -> bool {
         self.nonfinite
     }

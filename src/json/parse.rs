@@ -2,17 +2,17 @@
 
 use super::{Kind, Node, Tape};
 
-/// Why and where a text is not JSON.
+/// Reason that a text is not JSON, and the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct Error {
     /// Byte offset in the text where reading stopped.
     pub offset: usize,
-    /// What was wrong there.
+    /// The kind of error there.
     pub kind: ErrorKind,
 }
 
-/// What was wrong; the display text is fit for a user.
+/// The kind of error; the display text is fit for a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ErrorKind {
     /// The text is empty or only white space.
@@ -21,7 +21,7 @@ pub enum ErrorKind {
     /// The text ends inside a value.
     #[error("the text ends inside a value")]
     Eof,
-    /// A byte that cannot stand there.
+    /// A byte that is not allowed there.
     #[error("unexpected character")]
     Unexpected,
     /// An object key is missing or is not a string.
@@ -50,7 +50,7 @@ pub enum ErrorKind {
     TooLong,
 }
 
-/// Where in the grammar the parser stands.
+/// The position of the parser in the grammar.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
     Value,
@@ -202,7 +202,7 @@ pub(super) fn scalar(bytes: &[u8], i: usize) -> Result<Scalar, Error> {
     }
 }
 
-/// The byte after `word`, which is to stand at `i`.
+/// Returns the position after `word`, which is expected at `i`.
 fn word(bytes: &[u8], i: usize, word: &[u8]) -> Result<usize, Error> {
     let rest = &bytes[i..];
     if rest.starts_with(word) {

@@ -69,7 +69,7 @@ impl Tape {
     }
 }
 
-/// How many bytes two texts have in common at their beginning.
+/// Returns the number of bytes that two texts have in common at their beginning.
 fn common(a: &[u8], b: &[u8]) -> usize {
     // Sixteen at a step, which are one comparison.
     let steps = a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0);

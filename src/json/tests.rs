@@ -134,7 +134,7 @@ fn values() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// What a tape has seen before is of no influence on what it makes of a text.
+    /// Earlier texts of a tape have no influence on how it reads a text.
     #[test]
     fn a_text_is_read_the_same_after_any_other(texts in values()) {
         let mut used = Tape::new();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Node, Tape};
 
-/// What a value is. `Key` is the name of an object member and never seen as a value.
+/// The kind of a value. `Key` is the name of an object field and never seen as a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the six types of JSON, and the key")]
 pub enum Kind {
@@ -55,7 +55,7 @@ impl<'a> Value<'a> {
         self.node().kind
     }
 
-    /// Whether it is `null`.
+    /// Returns whether it is `null`.
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
@@ -153,7 +153,7 @@ impl<'a> Value<'a> {
         self.children(Kind::Array)
     }
 
-    /// How many items or members it has; 0 for scalars.
+    /// Returns the number of items or fields; 0 for scalars.
     pub fn len(self) -> usize {
         match self.kind() {
             Kind::Array => self.items().count(),
@@ -162,12 +162,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it has no items or members.
+    /// Returns whether it has no items or fields.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Whether this key or string reads `text`.
+    /// Returns whether this key or string reads `text`.
     pub fn is(self, text: &str) -> bool {
         let n = self.node();
         if n.escaped {

@@ -1,5 +1,4 @@
-//! Which answer a request gets: a scenario, a page of the lab's own, or a
-//! refusal.
+//! The answer that a request gets: a scenario, a page of the lab itself, or a refusal.
 
 use std::sync::atomic::Ordering;
 
@@ -15,10 +14,10 @@ use super::speaker::{self, Endpoint, Manner, Refusal};
 use super::wire::{AfterAnswer, Gone, Wire};
 use crate::clock::Clock;
 
-/// How the paths end by which clients have tokens counted: Anthropic's and Gemini's.
+/// Ends of the paths by which clients have tokens counted: Anthropic's and Gemini's.
 const COUNTS: [&str; 2] = ["/messages/count_tokens", ":countTokens"];
 
-/// What a scenario that calls a tool plays once the tool has been run.
+/// The scenario that is played once the tool that a scenario called has been run.
 const AFTER_A_CALL: &str = "tool-result";
 
 /// Answers one request.
@@ -105,7 +104,7 @@ async fn chat(
     play(wire, &stage, script).await
 }
 
-/// What a request asks for and the scenario that it names, or how it is refused.
+/// Returns what a request asks for and the scenario that it names, or the refusal.
 fn asked(
     request: &ReceivedRequest,
     row: &Endpoint,
@@ -137,7 +136,7 @@ fn asked(
     Ok((ask, scenario))
 }
 
-/// What to say about a model that is no scenario.
+/// Returns the message about a model that is no scenario.
 fn unknown(name: &str) -> String {
     let names: Vec<&str> = scenarios().iter().map(|it| it.name.as_str()).collect();
     // No name has a thousand letters, and comparing costs.
@@ -153,8 +152,8 @@ fn unknown(name: &str) -> String {
 }
 
 impl Lab {
-    /// Unix time for `created`; with a seed, always the same, so that the same
-    /// seed gives the same bytes.
+    /// Returns the Unix time for `created`. With a seed it is always the same, so that the same seed produces
+    /// the same bytes.
     fn now(&self) -> u64 {
         if self.seeded {
             return SEEDED_TIME;

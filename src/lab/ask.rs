@@ -1,4 +1,4 @@
-//! What a request asks of the lab.
+//! The things that a request asks of the lab.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::speaker::StreamPolicy;
 use super::turn::{self, Declared};
 use crate::json::{Kind, Tape, Value};
 
-/// Where the dialects have what is said to the model.
+/// Fields in which the dialects have what is said to the model.
 const PROMPTS: &[&str] = &[
     "system",
     "systemInstruction",
@@ -23,7 +23,7 @@ const PROMPTS: &[&str] = &[
     "message",
 ];
 
-/// How many characters of text there are; `counts` says whether a string here is text.
+/// Returns the number of characters of text; `counts` says whether a string here is text.
 fn characters(value: Value<'_>, counts: bool) -> u64 {
     let text = |key: &str| matches!(key, "content" | "text" | "parts");
     match value.kind() {
@@ -43,13 +43,13 @@ pub(super) struct Ask {
     /// The top-level members, unparsed: a body may be megabytes of messages.
     members: HashMap<String, Box<RawValue>>,
     path: String,
-    /// The model that stands in the path.
+    /// The model in the path.
     named: Option<String>,
     body_len: usize,
 }
 
 impl Ask {
-    /// `None` if the body isn't a JSON object. `named` is the model that stands in the path.
+    /// Reads the body; returns `None` if it isn't a JSON object. `named` is the model in the path.
     pub(super) fn parse(path: &str, named: Option<String>, body: &[u8]) -> Option<Self> {
         Some(Self {
             members: serde_json::from_slice(body).ok()?,
@@ -59,12 +59,12 @@ impl Ask {
         })
     }
 
-    /// The model's name, if that is given.
+    /// Returns the model's name, if there is one.
     pub(super) fn model(&self) -> Option<String> {
         self.named.clone().or_else(|| self.string("model"))
     }
 
-    /// Whether a stream is wanted.
+    /// Returns whether a stream is wanted.
     pub(super) fn stream(&self, streams: StreamPolicy) -> bool {
         match streams {
             StreamPolicy::IfAsked => self.text("stream") == Some("true"),
@@ -74,7 +74,7 @@ impl Ask {
         }
     }
 
-    /// Whether OpenAI's usage chunk is wanted.
+    /// Returns whether OpenAI's usage chunk is wanted.
     pub(super) fn include_usage(&self) -> bool {
         let options = self.text("stream_options").unwrap_or("null");
         let options: Option<HashMap<String, serde_json::Value>> =
@@ -130,7 +130,7 @@ impl Ask {
         lists.flat_map(|list| turn::declared(&list)).collect()
     }
 
-    /// Whether the newest turn brings a tool's result.
+    /// Returns whether the newest turn brings a tool's result.
     pub(super) fn brings_result(&self) -> bool {
         let mut lists = ["messages", "contents", "input"].iter().filter_map(|key| self.value(key));
         lists.any(|list| turn::brings_result(&list))

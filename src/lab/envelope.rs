@@ -1,4 +1,4 @@
-//! What stands around the data of a frame on the wire.
+//! The parts around the data of a frame on the wire.
 
 /// The framing of a dialect's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Envelope {
         }
     }
 
-    /// What ends a frame, if the scenario doesn't say otherwise.
+    /// Returns what ends a frame, if the scenario doesn't say otherwise.
     pub(super) fn end(self) -> &'static str {
         match self {
             Self::Sse => "\n\n",
@@ -33,8 +33,8 @@ impl Envelope {
         }
     }
 
-    /// What stands before the data of a frame, if the scenario doesn't say otherwise. The `first`
-    /// element of an array opens it.
+    /// Returns what precedes the data of a frame, if the scenario doesn't say otherwise. The `first` element
+    /// of an array opens it.
     pub(super) fn prefix(self, first: bool) -> &'static str {
         match (self, first) {
             (Self::Sse, _) => "data: ",

@@ -1,10 +1,9 @@
 //! The lab: the embedded provider, which plays scenarios.
 //!
-//! It is a real HTTP/1.1 server on a real socket, with a say in every single
-//! write: a frame may come in two halves, a body may end in the middle, a
-//! connection may be reset. A scenario is a file in `assets/scenarios`, chosen
-//! by the model's name (`lab/NAME`); it says what happens in no dialect's
-//! words, and a speaker turns it into bytes.
+//! It is a real HTTP/1.1 server on a real socket, and it controls every single write: a frame may arrive in two
+//! halves, a body may end in the middle, a connection may be reset. A scenario is a file in `assets/scenarios`,
+//! chosen by the model's name (`lab/NAME`); it says what happens in no dialect's words, and a speaker turns it
+//! into bytes.
 //!
 //! ```text
 //! request ─▶ answer ─▶ scenario ─▶ script ─▶ play ─▶ wire
@@ -46,10 +45,10 @@ use page::WholeAnswer;
 use request::ReceiveError;
 use wire::{AfterAnswer, Wire};
 
-/// How many connections are served at once; more wait to be accepted.
+/// The largest number of connections that are served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How fast and how random a lab is.
+/// Speed and randomness of a lab.
 #[derive(Clone, Copy, Debug)]
 pub struct LabOptions {
     /// Factor of every delay: 1 is the speed of an ordinary model, 0 is no
@@ -70,7 +69,7 @@ impl Default for LabOptions {
 /// connection off.
 #[derive(Debug)]
 pub struct RunningLab {
-    /// Where it listens: 127.0.0.1 and a free port.
+    /// The address that it listens on: 127.0.0.1 and a free port.
     pub addr: SocketAddr,
     active: Arc<AtomicUsize>,
     cancel: CancellationToken,
@@ -78,7 +77,7 @@ pub struct RunningLab {
 }
 
 impl RunningLab {
-    /// How many scenarios are being played at this moment.
+    /// Returns how many scenarios are being played at this moment.
     pub fn active(&self) -> usize {
         self.active.load(Ordering::Relaxed)
     }
@@ -175,12 +174,12 @@ async fn converse(stream: TcpStream, lab: Arc<Lab>) {
     }
 }
 
-/// What all connections of a lab share.
+/// The state that all connections of a lab share.
 #[derive(Debug)]
 struct Lab {
     pace: f64,
     seed: u64,
-    /// The seed was given, rather than drawn.
+    /// True if the seed was specified, rather than drawn.
     seeded: bool,
     /// Scenarios begun.
     played: AtomicU64,

@@ -1,4 +1,4 @@
-//! What the lab says in its own name: pages, lists and refusals.
+//! Answers of the lab itself: pages, lists and refusals.
 
 use std::collections::BTreeSet;
 
@@ -80,12 +80,12 @@ impl WholeAnswer {
         Self::json(200, &json!({ "version": env!("CARGO_PKG_VERSION") }))
     }
 
-    /// How many tokens a request has, in Anthropic's and Gemini's words.
+    /// Reports the number of tokens of a request, in Anthropic's and Gemini's words.
     pub(super) fn token_count(tokens: u64) -> Self {
         Self::json(200, &json!({ "input_tokens": tokens, "totalTokens": tokens }))
     }
 
-    /// What this is, for people.
+    /// Explains what this is, for people.
     pub(super) fn index() -> Self {
         let mut page = String::from(
             "This is the lab of sselens: a provider that plays scenarios, broken ones too.\n\

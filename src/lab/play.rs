@@ -10,12 +10,12 @@ use super::scenario::{Coding, Content, ScenarioAnswer, ScenarioFraming, Writes};
 use super::script::{Act, Script};
 use super::wire::{AfterAnswer, Gone, Wire};
 
-/// How long a stall lasts if the client has no patience limit at all.
+/// Duration of a stall if the client has no patience limit at all.
 const STALL: Duration = Duration::from_secs(600);
 /// The least time between the comments of a stall, whatever the pace.
 const DRIP: Duration = Duration::from_millis(20);
 
-/// What the player has to know besides the answer.
+/// The things that the player has to know besides the answer.
 pub(super) struct PlayContext<'a> {
     pub(super) answer: &'a ScenarioAnswer,
     /// The content type of the dialect's streams.
@@ -132,7 +132,7 @@ fn head(stage: &PlayContext<'_>, framing: ScenarioFraming, length: Option<u64>) 
 struct Player<'a> {
     wire: &'a mut Wire,
     writes: Writes,
-    /// How much is gathered before it is written together; without, all.
+    /// Number of bytes that are gathered before they are written together; without it, all.
     buffer: Option<usize>,
     framing: ScenarioFraming,
     pace: f64,
@@ -147,7 +147,7 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    /// Does what the script says; returns what comes after it where that ends the answer early.
+    /// Does what the script says; returns what follows it if that ends the answer early.
     async fn acts(&mut self, script: Script<'_>) -> Result<Option<AfterAnswer>, Gone> {
         for act in script {
             match act {
@@ -172,9 +172,8 @@ impl Player<'_> {
         Ok(None)
     }
 
-    /// Adds to the time to be waited. It is waited before the next bytes, and
-    /// only when it is worth a timer, whose grain is a millisecond: so gaps
-    /// well below that still give the right speed on the whole.
+    /// Adds to the time to be waited. It is waited before the next bytes, and only when it is worth a timer,
+    /// whose grain is a millisecond. So gaps well below that still produce the right speed on the whole.
     async fn wait(&mut self, ms: f64) -> Result<(), Gone> {
         self.owed += ms;
         match self.owed * self.pace >= 4.0 {

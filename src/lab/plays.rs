@@ -1,17 +1,16 @@
-//! Which dialects a scenario plays in.
+//! The dialects that a scenario plays in.
 //!
-//! Speech goes into every dialect. What is written in the words of Chat (its JSON, its sentinel)
-//! plays in Chat; what is about the lines of server-sent events (comments too) in every dialect
-//! that has them; several choices where a stream can hold several; and in Completions nothing but
-//! text. A file may say `dialects`
-//! instead, if it is written for these.
+//! Speech goes into every dialect. What is written in the words of Chat (its JSON, its sentinel) plays in Chat;
+//! what is about the lines of server-sent events (comments too) in every dialect that has them; several choices
+//! where a stream can hold several; and in Completions nothing but text. A file may say `dialects` instead, if
+//! it is written for these.
 
 use super::envelope::Envelope;
 use super::scenario::{Content, Scenario, ScenarioAnswer, UsageMode};
 use super::speaker::{Endpoint, SPEAKERS, UsageStep};
 use super::step::{ScenarioStep, Verb};
 
-/// What a step or an answer asks of a dialect; the later includes the earlier.
+/// The requirement of a step or an answer on a dialect; the later includes the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
     Nothing,
@@ -30,7 +29,7 @@ impl Scenario {
         names
     }
 
-    /// Whether it plays at this endpoint.
+    /// Returns whether it plays at this endpoint.
     pub(super) fn plays(&self, row: &Endpoint) -> bool {
         if !self.only.is_empty() {
             return self.only.iter().any(|name| name == row.dialect);
@@ -48,7 +47,7 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// Whether any of its answers calls a tool.
+    /// Returns whether any of its answers calls a tool.
     pub(super) fn calls_tools(&self) -> bool {
         let mut steps = self.answers.iter().flat_map(ScenarioAnswer::steps);
         steps.any(|step| match &step.verb {
@@ -90,7 +89,7 @@ impl ScenarioAnswer {
 }
 
 impl ScenarioStep {
-    /// Whether it says nothing that is more than text.
+    /// Returns whether it says nothing that is more than text.
     fn is_text(&self) -> bool {
         !matches!(self.verb, Verb::Reasoning(..) | Verb::Refusal(_) | Verb::ToolCall(_))
     }

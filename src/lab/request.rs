@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::wire::Wire;
 
-/// What a client may send, and how slowly.
+/// Limits of what a client may send, and how slowly.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -24,7 +24,7 @@ pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     /// Without the query, and without scheme and host.
     pub(crate) path: String,
-    /// What follows the question mark.
+    /// The part after the question mark.
     pub(crate) query: String,
     pub(crate) body: Vec<u8>,
     /// The client wants the connection closed afterwards.
@@ -39,10 +39,10 @@ pub(crate) struct ReceivedRequest {
     pub(crate) web_socket: Option<(String, String)>,
 }
 
-/// Why there is no request.
+/// Reason that there is no request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveError {
-    /// The client has gone, or never came.
+    /// The client has gone, or never sent a request.
     Gone,
     /// To be answered with this status and sentence, and closed.
     Refuse(u16, &'static str),
@@ -136,7 +136,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, ReceiveError
     Ok(Some((head, len)))
 }
 
-/// What the header fields of a request say about the connection and the body.
+/// The header fields of a request that are about the connection and the body.
 #[derive(Default)]
 struct HeadFields {
     length: Option<u64>,

@@ -36,10 +36,9 @@
 //! steps = [ … ]
 //! ```
 //!
-//! A step is a table with exactly one verb (see `step`); `choice`, `prefix`,
-//! `end`, `set` and `gap` may stand beside it. In `raw`, `data`, `delta`,
-//! `set`, `body` and `wire`, `$ID`, `$MODEL`, `$CREATED` and `$SEQ` (the number
-//! of the frame) are filled in, and `\xHH` in a 'literal' string is one byte.
+//! A step is a table with exactly one verb (see `step`); `choice`, `prefix`, `end`, `set` and `gap` may appear
+//! beside it. In `raw`, `data`, `delta`, `set`, `body` and `wire`, `$ID`, `$MODEL`, `$CREATED` and `$SEQ` (the
+//! number of the frame) are filled in, and `\xHH` in a 'literal' string is one byte.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -101,7 +100,7 @@ pub fn find(model: &str) -> Option<&'static Scenario> {
 /// Name, `about` and text of every file in `assets/scenarios`, sorted; see `build.rs`.
 static FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
 
-/// Why a scenario's file can't be used.
+/// Reason that a scenario's file can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("assets/scenarios/{name}.toml:{line}: {message}")]
 pub(super) struct ScenarioError {
@@ -133,7 +132,7 @@ pub(super) struct ScenarioAnswer {
     pub(super) content: Content,
 }
 
-/// What an answer consists of.
+/// The content of an answer.
 #[derive(Debug)]
 pub(super) enum Content {
     /// One whole body.
@@ -144,7 +143,7 @@ pub(super) enum Content {
     Steps(Vec<ScenarioStep>),
 }
 
-/// On which requests an answer is given.
+/// The conditions on a request under which an answer is sent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct When {
@@ -160,7 +159,7 @@ pub(super) struct When {
     pub(super) chance: Option<f64>,
 }
 
-/// How the end of the body is marked.
+/// The way the end of the body is marked.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ScenarioFraming {
@@ -177,7 +176,7 @@ pub(super) enum Coding {
     Gzip,
 }
 
-/// How frames are spread over writes.
+/// The way frames are spread over writes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Writes {
@@ -188,7 +187,7 @@ pub(super) enum Writes {
     MidCharacter,
 }
 
-/// Which frames carry usage of their own accord.
+/// The frames that carry usage by themselves.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum UsageMode {
@@ -292,7 +291,7 @@ impl When {
 }
 
 impl RawAnswer {
-    /// How the body is framed, where what is said about it goes together.
+    /// Returns the framing of the body, if what is said about it is consistent.
     fn checked_framing(&self) -> Result<ScenarioFraming, &'static str> {
         if self.when.is.is_some() && self.when.key.is_none() {
             return Err("`when.is` needs a `when.key`");
@@ -323,7 +322,7 @@ impl RawAnswer {
 }
 
 impl ScenarioAnswer {
-    /// `at` is where it stands in the file, for the errors that `fault` makes.
+    /// Builds an answer. `at` is its position in the file, for the errors that `fault` creates.
     fn new(
         raw: RawAnswer,
         at: usize,

@@ -230,9 +230,8 @@ impl Iterator for Script<'_> {
     }
 }
 
-/// What an answer says, if it says something in plain words: speech, and
-/// comments and waits between. `None` for everything that only a stream can
-/// show.
+/// Returns what an answer says, if it says something in plain words: speech, and comments and waits between.
+/// `None` for everything that only a stream can show.
 pub(super) fn plain<'a>(
     answer: &'a ScenarioAnswer,
     tools: &[Declared],
@@ -270,8 +269,8 @@ pub(super) fn plain<'a>(
     }))
 }
 
-/// What a verb says, piece by piece; `None` if it does something else. A call is made to a tool
-/// that the request declares, if it declares any.
+/// Returns what a verb says, piece by piece; `None` if it does something else. A call is made to a tool that
+/// the request declares, if it declares any.
 fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Option<Speeches<'a>> {
     let one = |speech| -> Speeches<'a> { Box::new(std::iter::once(speech)) };
     Some(match verb {

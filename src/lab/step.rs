@@ -24,7 +24,7 @@ impl Default for Gap {
 #[derive(Debug)]
 pub(super) struct ScenarioStep {
     pub(super) verb: Verb,
-    /// Which choice speaks.
+    /// The choice that speaks.
     pub(super) choice: u32,
     pub(super) prefix: Option<String>,
     pub(super) end: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct ScenarioStep {
     pub(super) gap: Option<Gap>,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug)]
 pub(super) enum Verb {
     /// `role = "assistant"`
@@ -73,8 +73,8 @@ pub(super) enum Verb {
     Cut,
     /// `reset = true`: and here with RST
     Reset,
-    /// `stall = true`: silence until the client gives up;
-    /// `stall = { comment = " keep-alive", every = 2000 }`: comments only
+    /// `stall = true`: silence until the client stops waiting; `stall = { comment = " keep-alive", every =
+    /// 2000 }`: comments only
     Stall(Option<Drip>),
 }
 
@@ -95,8 +95,8 @@ impl TextPieces {
     }
 }
 
-/// Where OpenAI-like providers put reasoning. Other dialects have one place
-/// for it and don't look here.
+/// The place where OpenAI-like providers put reasoning. Other dialects have one place for it and don't look
+/// here.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ReasoningField {
@@ -156,9 +156,8 @@ pub(super) struct Drip {
     pub(super) every: f64,
 }
 
-/// A step as it stands in the file: every verb is a member, and exactly one of
-/// them may be there. (An enum would say so by itself, but could not have
-/// members beside the verb.)
+/// A step as it is in the file: every verb is a field, and exactly one of them may be there. (An enum would
+/// say so by itself, but could not have fields beside the verb.)
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStep {
@@ -213,7 +212,7 @@ impl<T> TrueOr<T> {
     }
 }
 
-/// What is wrong with a step, for the author of the file.
+/// The error in a step, for the author of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StepError {
     /// A verb is switched off.
@@ -225,10 +224,10 @@ pub(super) enum StepError {
     /// It does two things.
     #[error("a step with two verbs")]
     TwoVerbs,
-    /// `field` stands with another verb.
+    /// `field` is beside another verb.
     #[error("`field` goes with `reasoning`")]
     Field,
-    /// `whole` stands with another verb.
+    /// `whole` is beside another verb.
     #[error("`whole` goes with `generate`")]
     Whole,
     /// A value is not an object.
@@ -306,7 +305,7 @@ impl Verb {
     }
 }
 
-/// Whether a text is a JSON object, once its placeholders are filled in.
+/// Returns whether a text is a JSON object, once its placeholders are filled in.
 pub(super) fn is_object(text: &str) -> bool {
     let filled = text.replace("$SEQ", "1").replace("$CREATED", "1");
     serde_json::from_str::<serde_json::Map<_, _>>(&filled).is_ok()

@@ -1,6 +1,6 @@
-//! Where a conversation stands: the tools that a request declares, and whether it brings a tool's
-//! result. With these an agent completes its turn: the lab calls a tool that exists, and answers in
-//! text once it has been run.
+//! The state of a conversation: the tools that a request declares, and whether it brings a tool's result. With
+//! these an agent completes its turn: the lab calls a tool that exists, and answers in text once it has been
+//! run.
 
 use serde_json::{Map, Value, json};
 
@@ -11,14 +11,14 @@ pub(super) struct Declared {
     pub(super) name: String,
     /// Arguments with a value for each required property, as JSON.
     pub(super) arguments: String,
-    /// How many properties are required.
+    /// Number of required properties.
     required: usize,
 }
 
 /// The members of a tool's declaration that hold its schema, over all dialects.
 const SCHEMAS: [&str; 4] = ["parameters", "parametersJsonSchema", "input_schema", "inputSchema"];
 
-/// How deep tools are looked for, and schemas followed.
+/// The greatest depth at which tools are searched for and schemas followed.
 const MAX_DEPTH: usize = 8;
 
 /// The tools declared in `tools` (or Bedrock's `toolConfig`), the one that asks least of its caller
@@ -31,8 +31,8 @@ pub(super) fn declared(tools: &Value) -> Vec<Declared> {
     all
 }
 
-/// Whether a tool of that name changes nothing, as far as a name can tell: an agent really runs
-/// what it is called with.
+/// Returns whether a tool of that name changes nothing, as far as a name can show: an agent really runs what
+/// it is called with.
 fn only_looks(name: &str) -> bool {
     const WORDS: [&str; 8] = ["read", "list", "glob", "grep", "get", "search", "view", "look"];
     let name = name.to_ascii_lowercase();
@@ -109,7 +109,7 @@ fn word(name: &str) -> &'static str {
     }
 }
 
-/// Whether a conversation's newest turn brings the result of a tool. Text that the client adds
+/// Returns whether a conversation's newest turn contains the result of a tool. Text that the client adds
 /// after it makes no difference; an answer of the model after it does.
 pub(super) fn brings_result(conversation: &Value) -> bool {
     let Some(items) = conversation.as_array() else { return false };

@@ -1,5 +1,4 @@
-//! One connection: every write is a write, and a client that leaves is
-//! noticed whatever is going on.
+//! One connection: every write is a write, and a client that leaves is noticed whatever else is happening.
 
 use std::io;
 use std::time::Duration;
@@ -10,22 +9,22 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 use tokio::time::{sleep, timeout};
 
-/// How long a client may refuse to read before it counts as gone.
+/// The longest time that a client may refuse to read before it counts as gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(300);
-/// How long a closed connection is still read, so that the client gets our
-/// last bytes rather than a reset.
+/// Time for which a closed connection is still read, so that the client gets our last bytes rather than a
+/// reset.
 const LINGER: Duration = Duration::from_secs(1);
-/// How much of the requests after this one is read ahead.
+/// The most bytes of the requests after this one that are read ahead.
 const READ_AHEAD: usize = 256 * 1024;
 
 /// The client has left, or the connection broke.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-/// What becomes of the connection after an answer.
+/// Action on the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterAnswer {
-    /// Another request may come.
+    /// Another request may arrive.
     Keep,
     Close,
     Reset,
@@ -111,8 +110,8 @@ impl Wire {
     }
 }
 
-/// Completes when the client has gone. A client that only closes its sending
-/// side counts as gone too: nothing tells the two apart.
+/// Completes when the client has gone. A client that only closes its sending side counts as gone too: nothing
+/// distinguishes the two.
 async fn hang_up(reader: &mut ReadHalf<'_>, inbox: &mut BytesMut) {
     while inbox.len() < READ_AHEAD {
         inbox.reserve(4096);

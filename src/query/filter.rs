@@ -72,7 +72,7 @@ impl Bound {
     }
 }
 
-/// Why a text is no filter.
+/// Reason that a text is no filter.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// There is no term in it.
@@ -89,7 +89,7 @@ pub enum FilterError {
     Value {
         /// The term as typed.
         term: String,
-        /// What it takes.
+        /// The value that it accepts.
         why: String,
     },
     /// A JSONPath query that cannot be parsed.
@@ -129,12 +129,12 @@ impl Filter {
         })
     }
 
-    /// Whether it looks at findings, which may be added to a frame later.
+    /// Returns whether it looks at findings, which may be added to a frame later.
     pub fn reads_findings(&self) -> bool {
         self.terms.iter().any(|t| matches!(t.test, Test::Finding(_) | Test::Severity(_)))
     }
 
-    /// Whether a frame satisfies every term.
+    /// Returns whether a frame satisfies every term.
     pub fn matches(&self, inspection: &Inspection, frame: usize) -> bool {
         self.terms.iter().all(|t| t.test.holds(inspection, frame) != t.negated)
     }
@@ -299,7 +299,7 @@ impl Test {
     }
 }
 
-/// Whether a JSON text has these keys in a row, at any depth; what lists hold counts as theirs.
+/// Returns whether a JSON text has these keys in a row, at any depth; the contents of lists count as theirs.
 fn has_path(data: &str, keys: &[String]) -> bool {
     let mut tape = Tape::new();
     if keys.is_empty() || tape.parse(data).is_err() {

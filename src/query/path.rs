@@ -9,7 +9,7 @@ use crate::inspect::Inspection;
 #[derive(Debug, Clone)]
 pub struct PathQuery(JsonPath);
 
-/// Why a text is no JSONPath query.
+/// Reason that a text is no JSONPath query.
 #[derive(Debug, thiserror::Error)]
 #[error("not a JSONPath query: {0}")]
 pub struct QueryError(String);
@@ -23,7 +23,7 @@ impl PathQuery {
         JsonPath::parse(text.trim()).map(Self).map_err(|e| QueryError(e.to_string()))
     }
 
-    /// What it selects in a frame's payload; empty where the payload is no JSON.
+    /// Returns what it selects in a frame's payload; empty where the payload is no JSON.
     pub fn select(&self, inspection: &Inspection, frame: usize) -> Vec<Value> {
         let data = inspection.frames().get(frame).and_then(|f| f.data(inspection.body()));
         let Some(value) = data.and_then(|d| serde_json::from_str::<Value>(&d).ok()) else {
@@ -32,7 +32,7 @@ impl PathQuery {
         self.0.query(&value).iter().map(|node| (*node).clone()).collect()
     }
 
-    /// Whether it selects anything in a frame's payload.
+    /// Returns whether it selects anything in a frame's payload.
     pub fn matches(&self, inspection: &Inspection, frame: usize) -> bool {
         !self.select(inspection, frame).is_empty()
     }

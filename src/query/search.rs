@@ -5,7 +5,7 @@ use crate::dialect::Channel;
 use crate::inspect::Inspection;
 use crate::journal::Headers;
 
-/// How many places one search returns per exchange.
+/// The most places that one search returns per exchange.
 const MAX_HITS: usize = 10_000;
 
 /// A text to search; ASCII capitals count if it has any.
@@ -54,7 +54,7 @@ impl Needle {
         memchr::memchr2_iter(lead, lead.to_ascii_uppercase(), text).rev().find(fits)
     }
 
-    /// Whether it occurs.
+    /// Returns whether it occurs.
     pub fn is_in(&self, text: &[u8]) -> bool {
         self.find(text, 0).is_some()
     }
@@ -70,7 +70,7 @@ impl Needle {
     }
 }
 
-/// Where a text was found.
+/// The place where a text was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spot {
     /// In the headers of the request or of the response.
@@ -84,7 +84,7 @@ pub enum Spot {
 pub struct Hit {
     /// The index of the exchange among those that were searched.
     pub exchange: usize,
-    /// Where in it.
+    /// The place in it.
     pub spot: Spot,
 }
 

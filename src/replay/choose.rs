@@ -1,4 +1,4 @@
-//! Which recorded exchange a request gets.
+//! Choice of the recorded exchange for a request.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub enum ChosenBy {
     Any,
 }
 
-/// What a request asks for.
+/// The path, model and body that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The path, without the query.
@@ -31,7 +31,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What a request asks for.
+    /// Returns what a request asks for.
     pub(crate) fn of(request: &ReceivedRequest) -> Self {
         let model = model_of(&request.body);
         Self { path: request.path.clone(), model, body: request.body.clone() }
@@ -88,7 +88,7 @@ impl Chooser {
     }
 }
 
-/// Whether one path is the other, or its end: prefixes of gateways come and go.
+/// Returns whether one path is the other, or its end: gateways add and remove prefixes.
 fn same_path(target: &str, path: &str) -> bool {
     let target = target.split('?').next().unwrap_or(target).trim_end_matches('/');
     let path = path.trim_end_matches('/');
@@ -98,7 +98,7 @@ fn same_path(target: &str, path: &str) -> bool {
     target == path || ends(target, path) || ends(path, target)
 }
 
-/// Whether the body is the recorded one; masked bytes may have been any.
+/// Returns whether the body is the recorded one; masked bytes may have been any.
 fn same_body(recorded: &Recorded, body: &[u8]) -> bool {
     if recorded.request.len() != body.len() {
         return false;

@@ -31,7 +31,7 @@ pub enum Fault {
     Buffer(usize),
     /// `chunk:SIZE`: writes are cut into this many bytes.
     Chunk(usize),
-    /// `delay:TIME`: the headers come so much later.
+    /// `delay:TIME`: the headers arrive so much later.
     Delay(Micros),
     /// `status:N`: another status.
     Status(u16),
@@ -43,7 +43,7 @@ pub enum Fault {
     Insert(FaultPlace, Vec<u8>),
 }
 
-/// Where a fault is.
+/// The place of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultPlace {
     /// Before a frame.
@@ -52,7 +52,7 @@ pub enum FaultPlace {
     Byte(u64),
 }
 
-/// Why a fault cannot be put on a recording.
+/// Reason that a fault cannot be applied to a recording.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// The exchange has no frames, or its content coding hides them.
@@ -65,7 +65,7 @@ pub enum FaultError {
         exchange: u32,
         /// The frame that was named.
         frame: u64,
-        /// How many frames there are.
+        /// Number of frames in it.
         count: usize,
     },
     /// The byte is past the end.
@@ -240,7 +240,7 @@ fn swap(recorded: &mut Recorded, n: u64) -> Result<(), FaultError> {
     Ok(())
 }
 
-/// How frames end in a body: an empty line for events, a line end for lines.
+/// Returns how frames end in a body: an empty line for events, a line end for lines.
 fn end_of_frame(body: &[u8]) -> &'static [u8] {
     if memchr::memmem::find(body, b"\r\n\r\n").is_some() {
         b"\r\n\r\n"
@@ -327,7 +327,7 @@ fn rename(
     }
 }
 
-/// Where a key of this path stands, wherever the path begins; arrays have no names.
+/// Finds the keys of this path, wherever the path begins; arrays have no names.
 fn keys(root: Value<'_>, path: &[String], found: &mut Vec<std::ops::Range<usize>>) {
     let mut todo = vec![(root, Vec::<String>::new())];
     while let Some((value, names)) = todo.pop() {

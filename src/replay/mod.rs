@@ -1,4 +1,4 @@
-//! Replay: a recording given back to real clients, byte for byte, with faults on demand.
+//! Replay: a recording served again to real clients, byte for byte, with faults on demand.
 //!
 //! ```text
 //! entries → recorded exchanges → faults → chosen by a request → played on a connection

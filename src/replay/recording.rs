@@ -1,4 +1,4 @@
-//! What of a recording can be served: each exchange with its answer, in the recorded reads.
+//! The part of a recording that can be served: each exchange with its answer, in the recorded reads.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::journal::{
 /// One write of an answer's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedWrite {
-    /// How long after the write before it, in microseconds.
+    /// Time since the write before it, in microseconds.
     pub delay: Micros,
-    /// What is written.
+    /// The bytes that are written.
     pub bytes: Bytes,
-    /// Where it stands in the recorded body; nothing for what a fault put in.
+    /// Its offset in the recorded body; none for what a fault put in.
     pub offset: Option<u64>,
     /// It belongs to the write before it.
     pub joined: bool,
@@ -50,9 +50,9 @@ pub struct Recorded {
     pub client_messages: Vec<u64>,
     /// The trailer fields.
     pub trailers: Headers,
-    /// How it ended.
+    /// The way it ended.
     pub end: EndCause,
-    /// How long after the last read, in microseconds.
+    /// Time from the last read to the end, in microseconds.
     pub end_delay: Micros,
     /// The frames of the body: offset and length, and whether it is `[DONE]`. None of a body with a
     /// content coding.
@@ -62,11 +62,11 @@ pub struct Recorded {
 /// A frame of a recorded body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedFrame {
-    /// Where it begins.
+    /// The offset at which it begins.
     pub offset: u64,
-    /// How long it is.
+    /// Its length.
     pub len: u64,
-    /// Where its payload stands in the body, where that is one piece.
+    /// The place of its payload in the body, where that is one piece.
     pub payload: Option<std::ops::Range<usize>>,
     /// It is `[DONE]`.
     pub done: bool,
@@ -142,7 +142,7 @@ pub fn exchanges(entries: &[Entry]) -> Vec<Recorded> {
     by_number.into_iter().map(|(x, entries)| recorded(x, &entries)).collect()
 }
 
-/// Where the events of a stream end, and the stream itself.
+/// Returns the ends of a stream's events, and of the stream itself.
 fn ends(body: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     for blank in [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"] {
@@ -155,7 +155,7 @@ fn ends(body: &[u8]) -> Vec<usize> {
     ends
 }
 
-/// Whether that is a whole message that a server waits for: data, or the wish to close.
+/// Returns whether that is a whole message that a server waits for: data, or the wish to close.
 pub(super) fn is_awaited(found: &WsFound) -> bool {
     let awaited = |opcode: Opcode| !opcode.is_control() || opcode == Opcode::Close;
     matches!(found, WsFound::Message(message) if awaited(message.opcode))
@@ -169,13 +169,13 @@ fn recorded(number: ExchangeId, entries: &[&Entry]) -> Recorded {
     gathering.finish()
 }
 
-/// What the entries of an exchange have shown so far.
+/// The data that an exchange's entries have shown so far.
 struct Gathering {
     out: Recorded,
     inspection: Inspection,
     /// The body's bytes, of all reads.
     bytes: Vec<u8>,
-    /// When each read was, and how many bytes it brought.
+    /// The time of each read, and the number of bytes in it.
     reads: Vec<(Option<Micros>, usize)>,
     /// The client's messages, once the connection speaks WebSocket.
     client: Option<Direction>,
@@ -197,7 +197,7 @@ impl Gathering {
         }
     }
 
-    /// How long after the last moment this one is, which becomes the last; 0 where a time is missing.
+    /// Returns the time from the last moment to this one, which becomes the last; 0 where a time is missing.
     fn delay(&mut self, at: Option<Micros>) -> Micros {
         let delay = at.zip(self.last).map_or(0, |(at, last)| at.saturating_sub(last));
         self.last = at.or(self.last);

@@ -19,10 +19,10 @@ use crate::journal::{EndCause, Head, Headers};
 use crate::lab::request::{self, ReceiveError, ReceivedRequest};
 use crate::lab::wire::{AfterAnswer, Gone, Wire};
 
-/// How long a server that had fallen silent stays so.
+/// Time for which a server that had fallen silent stays silent.
 const SILENCE: Duration = Duration::from_secs(600);
 
-/// What is reported about each request.
+/// Callback for the report about each request.
 pub type Notify = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A recording that is served.
@@ -128,7 +128,7 @@ fn reason(status: u16) -> &'static str {
     status.and_then(|s| s.canonical_reason()).unwrap_or("Unknown")
 }
 
-/// How the end of a body is marked.
+/// A way to mark the end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplayFraming {
     None,
@@ -141,7 +141,7 @@ fn has(headers: &Headers, name: &str) -> bool {
     headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name))
 }
 
-/// How the body is sent: as it was, as far as the client speaks that.
+/// Returns how the body is sent: as it was, as far as the client supports that.
 fn framing(recorded: &Recorded, head: &Head, request: &ReceivedRequest) -> ReplayFraming {
     let chunked = head.headers.iter().any(|(k, v)| {
         k.eq_ignore_ascii_case("transfer-encoding") && v.to_ascii_lowercase().contains("chunked")

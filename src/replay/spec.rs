@@ -3,12 +3,12 @@
 use super::fault::{Fault, FaultPlace};
 use crate::journal::Micros;
 
-/// How faults are written, for messages.
+/// The forms in which faults are written, for messages.
 const FORMS: &str = "cut@PLACE, reset@PLACE, stall@PLACE:TIME, split@PLACE, insert@PLACE:TEXT \
     (PLACE is frame:N or byte:N), drop@frame:N, duplicate@frame:N, swap@frame:N, buffer:SIZE, \
     chunk:SIZE, delay:TIME, status:N, rename:PATH=PATH, no-done";
 
-/// Why a text is not a fault.
+/// Reason that a text is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?}: {problem}")]
 pub struct FaultSpecError {

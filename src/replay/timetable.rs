@@ -1,4 +1,4 @@
-//! When the parts of a recorded answer are served again.
+//! The times at which the parts of a recorded answer are served again.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const DAY: f64 = 86_400e6;
 /// two milliseconds, which must not add up over thousands of reads.
 pub(super) struct Timetable {
     clock: Clock,
-    /// When the last part was due, in microseconds of the clock.
+    /// Time at which the last part was due, in microseconds of the clock.
     due: f64,
     /// Factor of all times; 0 is at once.
     pace: f64,

@@ -1,5 +1,5 @@
-//! Plays a WebSocket: the handshake answers the client's own key, and what the server said waits for the messages of the
-//! client that it came after.
+//! Plays a WebSocket: the handshake answers the client's own key, and what the server said waits for the client
+//! messages that it followed.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::frame::web_socket::{Direction, Sender};
 use crate::journal::Head;
 use crate::lab::wire::{AfterAnswer, Gone, Wire};
 
-/// What RFC 6455 appends to a client's key.
+/// The text that RFC 6455 appends to a client's key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// How long a message of the client is waited for.
+/// The longest wait for a message of the client.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Plays a recorded exchange that became a WebSocket, for a client with this key that offers these
@@ -70,7 +70,7 @@ fn answer(head: &Head, key: &str) -> Vec<u8> {
     (out + "\r\n").into_bytes()
 }
 
-/// What the client has said so far.
+/// Record of what the client has said so far.
 struct ClientProgress {
     direction: Direction,
     messages: usize,

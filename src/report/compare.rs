@@ -179,7 +179,7 @@ fn time(micros: f64, sign: &str) -> String {
     }
 }
 
-/// How far B is from A.
+/// Returns how far B is from A.
 pub fn difference(a: &Amount, b: &Amount) -> String {
     match (a, b) {
         (Amount::Time(a), Amount::Time(b)) if a != b => {

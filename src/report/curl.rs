@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(draft.headers[1], ("x-a".to_owned(), "it's".to_owned()));
     }
 
-    /// What a report shows of a command is what the shell runs, byte for byte.
+    /// Checks that the shell runs what a report shows of a command, byte for byte.
     #[cfg(unix)]
     #[test]
     fn a_body_survives_the_shell_byte_for_byte() {

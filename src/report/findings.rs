@@ -6,8 +6,8 @@ use super::markdown::{fence, words};
 use crate::lab;
 use crate::rule::{Code, Phase, Rule, Severity};
 
-/// What is shown of a rule, as titles with texts, in the order in which they are read: by
-/// `explain CODE`, by the screen and on the page. A note has no title.
+/// Returns what is shown of a rule, as titles with texts, in the order in which they are read: by `explain
+/// CODE`, by the screen and on the page. A note has no title.
 pub fn sections(rule: &Rule) -> Vec<(&'static str, String)> {
     let texts = [
         ("What it is", rule.what),
@@ -26,10 +26,10 @@ pub fn sections(rule: &Rule) -> Vec<(&'static str, String)> {
 /// The title of the command that shows a finding.
 const SEE: &str = "Reproduce";
 
-/// What is said of a rule that goes by reads or times.
+/// The note on a rule that depends on reads or times.
 const READS: &str = "It is about reads or times: the same bytes cut differently may not show it.";
 
-/// How to see a finding: the lab's command for it, or why there is none.
+/// Returns how to see a finding: the lab's command for it, or why there is none.
 pub(super) fn see(rule: &Rule) -> String {
     if !rule.reproduce.is_empty() {
         return rule.reproduce.to_owned();

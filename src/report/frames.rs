@@ -42,7 +42,7 @@ pub fn frames(
     writeln!(out, "{}", palette.dim(&format!("{} of {of} match", group(matched))))
 }
 
-/// What a query selects, or the frame's bytes; on one line, and made visible.
+/// Returns what a query selects, or the frame's bytes; on one line, and made visible.
 fn preview(inspection: &Inspection, filter: &Filter, index: usize) -> String {
     if let Some(query) = filter.query() {
         let values = query.select(inspection, index);

@@ -1,8 +1,8 @@
 //! HTTP archives (HAR 1.2), for viewers, and to be opened here again without loss.
 //!
-//! The frames stand where viewers show messages: events in `_eventSourceMessages` and all other
-//! frames in `_webSocketMessages`, both as Chrome has them. The member `_sselens` holds the journal's
-//! lines; bytes that stand in the archive already are left out of them.
+//! The frames are where viewers show messages: events in `_eventSourceMessages` and all other frames in
+//! `_webSocketMessages`, both as Chrome has them. The field `_sselens` holds the journal's lines; bytes that
+//! are in the archive already are left out of them.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -20,10 +20,10 @@ use crate::inspect::Inspection;
 use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Micros, file};
 use crate::text;
 
-/// Where a recording comes from.
+/// The origin of a recording.
 #[derive(Debug, Clone, Default)]
 pub struct RecordingOrigin {
-    /// When its epoch was, RFC 3339; empty where it is unknown.
+    /// Time of its epoch, RFC 3339; empty where it is unknown.
     pub created: String,
     /// The version of this program that recorded it; empty where it was another.
     pub program: String,

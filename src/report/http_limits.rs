@@ -1,4 +1,4 @@
-//! The table of what HTTP libraries accept, and which clients stand on which.
+//! The table of what HTTP libraries accept, and which clients use which.
 
 use std::io::{self, Write};
 

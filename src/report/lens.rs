@@ -1,4 +1,4 @@
-//! What clients would have returned to their callers, for scripts and for people.
+//! Results that clients would have returned to their callers, for scripts and for people.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use crate::client_sim::{Client, ClientRun, Given};
 use crate::inspect::{Inspection, Severity};
 use crate::text::{Newlines, Page, count, visible};
 
-/// How much of an error's words stands in the table of all clients, in characters.
+/// The most characters of an error's text in the table of all clients.
 const BRIEF: usize = 60;
 
 fn texts(channel: &BTreeMap<u32, String>) -> Map<String, Value> {
@@ -140,7 +140,7 @@ fn brief(text: &str) -> String {
     format!("{} …", words.trim_end_matches([' ', ',', ';', ':']))
 }
 
-/// How it ends for the caller, and how grave that is: silence is graver than an error.
+/// Returns how it ends for the caller, and how severe that is: silence is worse than an error.
 pub fn end(given: &Given) -> (Option<Severity>, String) {
     if let Some(why) = &given.elsewhere {
         return (Some(Severity::Info), why.clone());

@@ -1,8 +1,8 @@
 //! `--to markdown`: a bug report to paste into an issue.
 //!
-//! The verdict comes first, then what a maintainer asks for next. Text from the wire stands in code,
-//! whose fences are longer than any run of backticks in it, or has every character of Markdown
-//! escaped: it can neither format, nor link, nor notify anybody.
+//! The verdict is first, then what a maintainer asks for next. Text from the wire is in code, whose fences are
+//! longer than any run of backticks in it, or has every character of Markdown escaped: it cannot format, link
+//! or notify anyone.
 
 mod exchange;
 mod many;
@@ -22,7 +22,7 @@ use crate::text::{self, Newlines, group, visible};
 /// The most paths of a comparison.
 const MAX_PATHS: usize = 12;
 
-/// Gives the variable that holds the key of a provider, by its name.
+/// Function that returns the variable that holds the key of a provider, by its name.
 pub type KeyVariable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Writes the report on all of `exchanges`.
@@ -85,7 +85,7 @@ fn two(
     Ok(())
 }
 
-/// Whether two exchanges are one question put to two places.
+/// Returns whether two exchanges are one question sent to two places.
 fn is_comparison(a: &Inspection, b: &Inspection) -> bool {
     let (Some(x), Some(y)) = (&a.request, &b.request) else { return false };
     let to = |r: &Request| (r.provider.clone(), r.model.clone(), r.url.clone());

@@ -166,7 +166,7 @@ impl Ndjson {
         line
     }
 
-    /// The findings that are new, as long as they are `wanted`: they come in order.
+    /// Writes the findings that are new, as long as they are `wanted`: they arrive in order.
     fn findings(
         &mut self,
         x: u32,

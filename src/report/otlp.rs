@@ -18,8 +18,8 @@ const CLIENT: u8 = 3;
 /// `STATUS_CODE_OK` and `STATUS_CODE_ERROR`.
 const STATUS: (u8, u8) = (1, 2);
 
-/// Writes one `ExportTraceServiceRequest` with a span for each exchange. Times without a date, of a
-/// recording that nobody dated, count from the beginning of 1970.
+/// Writes one `ExportTraceServiceRequest` with a span for each exchange. Times without a date, of an undated
+/// recording, count from the beginning of 1970.
 ///
 /// # Errors
 /// Those of the writer.

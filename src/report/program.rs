@@ -1,5 +1,5 @@
-//! A small program that sends the same request again: Python or JavaScript, with the vendor's SDK
-//! where the address and the body fit it, else with what the language brings. Credentials come from
+//! A small program that sends the same request again: Python or JavaScript, with the vendor's SDK where the
+//! address and the body fit it, otherwise with what the language provides. Credentials are read from
 //! environment variables.
 
 use base64::Engine as _;
@@ -19,7 +19,7 @@ pub enum Language {
     Fetch,
 }
 
-/// How an SDK is called for one kind of address.
+/// The way to call an SDK for one kind of address.
 struct SdkCall {
     /// The end of the address that the SDK adds itself.
     suffix: &'static str,
@@ -28,7 +28,7 @@ struct SdkCall {
     method: &'static str,
     /// The members that are parameters of the method; the others go as they are.
     parameters: &'static [&'static str],
-    /// What a chunk adds to the text, in Python and in JavaScript.
+    /// Expression for the text that a chunk adds, in Python and in JavaScript.
     text: (&'static str, &'static str),
 }
 
@@ -155,7 +155,7 @@ fn base<'a>(request: &'a Request, call: &SdkCall) -> (&'a str, Vec<(&'a str, &'a
     (base, pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect())
 }
 
-/// Whether the SDK's own header carries the credential.
+/// Returns whether a header is the SDK's own, which carries the credential.
 fn is_sdk_key(call: &SdkCall, name: &str) -> bool {
     match call.vendor {
         Vendor::OpenAi => name.eq_ignore_ascii_case("authorization"),
@@ -163,7 +163,7 @@ fn is_sdk_key(call: &SdkCall, name: &str) -> bool {
     }
 }
 
-/// What an SDK's client is made with; expressions of the program's language where they are values.
+/// The settings of an SDK's client; expressions of the program's language where they are values.
 struct SdkSetup<'a> {
     /// The base of the address.
     base: &'a str,

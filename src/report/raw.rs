@@ -3,7 +3,7 @@
 use crate::frame::Framing;
 use crate::inspect::Inspection;
 
-/// Why a body cannot be given in the form asked for.
+/// Reason that a body cannot be returned in the requested form.
 #[derive(Debug, thiserror::Error)]
 pub enum RawError {
     /// The body is no event stream.

@@ -10,7 +10,7 @@ use crate::journal::{ExchangeId, Micros};
 use crate::json::Tape;
 use crate::text::{Newlines, visible};
 
-/// How the findings stand in a summary.
+/// The form of the findings in a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FindingsDetail {
     /// As counts for each severity: the stream of lines has had them.
@@ -19,7 +19,7 @@ pub enum FindingsDetail {
     Listed,
 }
 
-/// How many items a list in a summary may have.
+/// The most items of a list in a summary.
 const MAX_LIST: usize = 1000;
 
 /// The summary of one exchange, which is number `x`, as the contract's object.

@@ -20,7 +20,7 @@ use crate::text::{Newlines, Page, count, group as grouped, visible};
 pub struct Often {
     /// The gravest of them.
     pub severity: Severity,
-    /// How many pairs.
+    /// Number of pairs.
     pub pairs: u64,
     /// The first of them.
     pub example: (ExchangeId, ExchangeId),
@@ -49,11 +49,11 @@ impl Often {
 /// Many comparisons, counted: each a pair of exchanges.
 #[derive(Debug, Clone, Default)]
 pub struct PairTally {
-    /// How many there are.
+    /// Number of comparisons.
     pub n: u64,
-    /// What differed in how many, by its code.
+    /// The differences by their codes, each with how many pairs have it.
     pub often: BTreeMap<Code, Often>,
-    /// What the first of the gravest pairs came to.
+    /// The verdict on the first of the gravest pairs.
     pub verdict: String,
     /// The gravest difference of all.
     pub worst: Option<Severity>,
@@ -83,7 +83,7 @@ impl PairTally {
         }
     }
 
-    /// What differed, the gravest and the most frequent first.
+    /// Returns the differences, the gravest and the most frequent first.
     pub fn ranked(&self) -> Vec<(Code, &Often)> {
         let mut list: Vec<_> = self.often.iter().map(|(code, o)| (*code, o)).collect();
         list.sort_by_key(|(_, o)| std::cmp::Reverse((o.severity, o.pairs)));
@@ -194,7 +194,7 @@ fn who(label: &Label) -> String {
     visible(&all, Newlines::Show).into_owned()
 }
 
-/// Sizes downwards, cases across, and what the cases' columns stand for.
+/// Writes sizes downward, cases across, and the meaning of the cases' columns.
 fn matrix(t: &Tally, palette: Palette, out: &mut Page) -> io::Result<()> {
     let mut cases: Vec<(Case, u64, Vec<ExchangeId>)> = Vec::new();
     for kind in t.groups().iter().flat_map(|g| &g.kinds) {

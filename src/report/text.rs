@@ -12,7 +12,7 @@ use crate::text::{self, Newlines, Page, Style, group, visible};
 /// Colors, or none: the same words either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
-    /// Whether to write colors.
+    /// True if colors are written.
     pub color: bool,
 }
 
@@ -40,7 +40,7 @@ impl Palette {
     }
 }
 
-/// How much of a body that is no stream is shown, in characters.
+/// The most characters shown of a body that is no stream.
 const BODY: usize = 2_000;
 
 /// Writes the report on one exchange; without `warnings` where the request's warnings were printed
@@ -164,7 +164,7 @@ fn indented(text: &str, out: &mut Page) -> io::Result<()> {
     Ok(())
 }
 
-/// A body that is no stream, or an error that came as one frame: its text tells most.
+/// Writes a body that is no stream, or an error that arrived as one frame: its text says most.
 fn whole_body(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     let Some(frame) = i.frames().first().filter(|f| f.kind == FrameKind::Body) else {
         return Ok(());
@@ -226,7 +226,7 @@ fn facts(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> {
     Ok(())
 }
 
-/// When what came, and the gaps between reads.
+/// Returns the moments of an exchange, and the gaps between reads.
 fn times(i: &Inspection) -> Option<String> {
     let t = &i.timing;
     let moments = [
@@ -317,7 +317,7 @@ fn ending(i: &Inspection) -> String {
     visible(&parts.join(" · "), Newlines::Show).into_owned()
 }
 
-/// Writes what `explain` tells of one rule.
+/// Writes what `explain` shows of one rule.
 ///
 /// # Errors
 /// Those of the writer.

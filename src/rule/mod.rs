@@ -19,25 +19,25 @@ pub struct Rule {
     pub code: Code,
     /// The code's stable spelling in output: `empty-stream`.
     pub name: &'static str,
-    /// How bad it is unless a detector has reason to say otherwise.
+    /// Its severity, unless a detector has reason to say otherwise.
     pub severity: Severity,
     /// The layer it is about.
     pub phase: Phase,
-    /// Depends on reads or times, so another cut of the same bytes can give another result.
+    /// True if it depends on reads or times, so the same bytes cut differently can produce another result.
     pub depends_on_reads: bool,
-    /// What it is, in one or two sentences.
+    /// A description in one or two sentences.
     pub what: &'static str,
     /// An example in bytes: `⏎` is a line feed.
     pub example: &'static str,
-    /// Which clients it breaks, and how.
+    /// The clients that it breaks, and how.
     pub breaks: &'static str,
-    /// How to fix it.
+    /// The way to fix it.
     pub fix: &'static str,
-    /// Where it was seen: issue addresses, documents; `none collected` where it is derived from a
+    /// Places where it was seen: issue addresses, documents; `none collected` where it is derived from a
     /// specification only.
     pub seen_in: &'static str,
-    /// How to see it where no scenario of the lab shows it by itself: the command for it, or why
-    /// there is none. Empty where a scenario does.
+    /// The way to see it where no scenario of the lab shows it by itself: the command for it, or why there is
+    /// none. Empty where a scenario does.
     pub reproduce: &'static str,
     /// A difference as part of a sentence that names several: `a fabricated finish`. Empty for
     /// rules about one exchange.
@@ -49,20 +49,21 @@ pub struct Rule {
     pub hides: &'static [Code],
     /// Although harmless, it says more about the exchange than its figures do.
     pub leads: bool,
-    /// About the recording rather than the answer: the verdict only where it stands alone.
+    /// True if it is about the recording rather than the answer: the verdict only where it is alone.
     pub aside: bool,
     /// Of the upper layers, and still true where the payloads are read as the wrong dialect.
     pub by_bytes: bool,
-    /// Who has to act, unless the evidence of the exchange says otherwise. `None`: its layer tells.
+    /// The party that has to act, unless the evidence of the exchange says otherwise. `None`: its layer
+    /// decides.
     pub blame: Option<Party>,
-    /// What a difference is about, where the verdict of a comparison has a place for that.
+    /// The subject of a difference, where the verdict of a comparison has a place for that.
     pub subject: Option<Subject>,
     /// A difference that is certain as soon as it shows, while the exchanges still run.
     pub while_running: bool,
 }
 
 impl Rule {
-    /// Who has to act where nothing else is known: what the page says, else who owns the layer.
+    /// Returns who has to act where nothing else is known: what the page says, otherwise who owns the layer.
     pub fn party(&self) -> Party {
         self.blame.unwrap_or(match self.phase {
             Phase::Connect | Phase::Tls | Phase::Body => Party::Network,
@@ -73,12 +74,12 @@ impl Rule {
     }
 }
 
-/// What a difference between two exchanges is about.
+/// The subject of a difference between two exchanges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// What was sent: it comes before what is odd about the answers.
+    /// The request that was sent: it precedes what is odd about the answers.
     Request,
-    /// What became of the call, in other words: where nothing worse differs, it says all there is.
+    /// The outcome of the call, in other words: where nothing worse differs, it says all there is.
     Outcome,
 }
 
@@ -104,7 +105,7 @@ impl Rules {
     }
 }
 
-/// Who has to act on a failure.
+/// The party that has to act on a failure.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
 )]
@@ -121,7 +122,7 @@ pub enum Party {
     Client,
     /// The user: request, key, limits, configuration.
     You,
-    /// Nothing here tells.
+    /// Nothing here shows it.
     Unknown,
 }
 
@@ -193,7 +194,7 @@ impl FromStr for Code {
     }
 }
 
-/// How bad it is, for the wire and not for one weak client; ordered.
+/// The severity, for the wire and not for one weak client; ordered.
 #[derive(
     Debug,
     Clone,
@@ -233,7 +234,7 @@ impl Severity {
     }
 }
 
-/// Which part of an exchange a finding is about.
+/// The part of an exchange that a finding is about.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
 )]

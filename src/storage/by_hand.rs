@@ -21,7 +21,7 @@ struct UnfinishedExchange {
     coded: Option<Coded>,
     /// It is zstd, which can only be undone as a whole.
     is_zstd: bool,
-    /// Where its reads are among the entries: those of the server, and those of a WebSocket's client.
+    /// The positions of its reads among the entries: those of the server, and those of a WebSocket's client.
     reads: [Vec<usize>; 2],
     /// The reads of a WebSocket that are settled, of each side.
     settled: [Vec<Settled>; 2],
@@ -182,7 +182,7 @@ fn raw_head(raw: &Bytes, secrets: &Secrets) -> Bytes {
     pairs.flat_map(|(was, is)| if is_masked(&was) { was } else { is }).collect::<Vec<u8>>().into()
 }
 
-/// Whether a secret was masked in it before.
+/// Returns whether a secret was masked in it before.
 fn is_masked(value: &[u8]) -> bool {
     memchr::memmem::find(value, b"**").is_some()
 }

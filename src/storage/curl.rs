@@ -5,7 +5,7 @@ use super::{httpie, shell};
 use crate::transport::Draft;
 use crate::transport::request::escaped;
 
-/// What a curl command asks for.
+/// The request and the options of a curl command.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Curl {
     /// The request.
@@ -66,7 +66,7 @@ const HARMLESS: &[&str] = &[
     "--no-progress-meter",
 ];
 
-/// Why a curl command line cannot be understood.
+/// Reason that a curl command line cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum CurlError {
     /// It is another command.
@@ -81,7 +81,7 @@ pub enum CurlError {
     /// A variable in it is not set.
     #[error("${0} is not set")]
     Unset(String),
-    /// An option stands without its value.
+    /// An option has no value.
     #[error("{0}: its value is missing")]
     NoValue(String),
     /// A header has no colon.
@@ -109,7 +109,7 @@ pub enum CurlError {
     NoAddress,
 }
 
-/// Whether a text begins like a command line that [`parse`] reads.
+/// Returns whether a text begins like a command line that [`parse`] reads.
 pub fn is_command(text: &str) -> bool {
     let text = text.trim_start().trim_start_matches("$ ");
     let word = text.split([' ', '\t', '\\', '\n', '^']).next().unwrap_or_default();
@@ -275,7 +275,7 @@ impl CurlReading {
     }
 }
 
-/// Whether a short option takes a value.
+/// Returns whether a short option takes a value.
 fn is_valued(name: &str) -> bool {
     name.strip_prefix('-').is_some_and(|letter| letter.len() == 1 && VALUED.contains(letter))
 }

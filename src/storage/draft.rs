@@ -1,5 +1,5 @@
-//! The request being edited, kept in a file so that it survives the end of the program, however that
-//! comes. What is kept holds no credential.
+//! The request being edited, kept in a file so that it survives the end of the program, whatever the cause. The
+//! file holds no credential.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::transport::request::mask_recorded;
 
 /// At least so long passes between two writes.
 const REST: Duration = Duration::from_millis(300);
-/// A longer body is not kept: it came from a file.
+/// The longest body that is kept: a longer one is from a file.
 const MAX_BODY: usize = 4 << 20;
 
 /// A request as it was left.
@@ -26,9 +26,9 @@ pub struct KeptDraft {
     pub provider: String,
     /// The model, which some dialects have in the address and not in the body.
     pub model: String,
-    /// The exact address, where one was given.
+    /// The exact address, where one was set.
     pub url: Option<String>,
-    /// The dialect, where one was given.
+    /// The dialect, where one was set.
     pub dialect: Option<String>,
     /// The method; empty for the default.
     pub method: String,
@@ -104,7 +104,7 @@ impl DraftKeeper {
     }
 }
 
-/// Writes the newest draft, until no more can come. A failure costs the draft and nothing else.
+/// Writes the newest draft, until no more can arrive. A failure costs the draft and nothing else.
 fn keep(path: &Path, drafts: &Receiver<KeptDraft>) {
     while let Ok(mut draft) = drafts.recv() {
         while let Ok(newer) = drafts.try_recv() {

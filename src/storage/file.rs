@@ -11,7 +11,7 @@ use crate::journal::{EndCause, Entry, EntryKind, Head, Micros, Secrets, Span, fi
 use crate::rule::Code;
 use crate::transport::request::mask_header;
 
-/// What the user tells about a bare body.
+/// The user's hints about a bare body.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BodyHints {
     /// `--status N`.
@@ -27,27 +27,27 @@ pub struct BodyHints {
 pub struct Recording {
     /// Its entries.
     pub entries: Vec<Entry>,
-    /// What the user ought to know about the file.
+    /// Warnings for the user about the file.
     pub warnings: Vec<String>,
     /// It was saved by this program, and has times.
     pub is_session: bool,
-    /// When its epoch was, RFC 3339 in UTC; empty where it is unknown.
+    /// Time of its epoch, RFC 3339 in UTC; empty where it is unknown.
     pub created: String,
     /// The version of this program that wrote it; empty where it was another.
     pub program: String,
 }
 
-/// Why a recording cannot be opened.
+/// Reason that a recording cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {why}")]
 pub struct OpenError {
     /// The file, or "standard input".
     pub name: String,
-    /// What is wrong.
+    /// The underlying error.
     pub why: RecordingError,
 }
 
-/// Why bytes cannot be read as a recording.
+/// Reason that bytes cannot be read as a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// They cannot be read.
@@ -75,12 +75,12 @@ pub fn open(path: &Path, hints: &BodyHints) -> Result<Recording, OpenError> {
     open_watched(path, hints, &mut |_| true)
 }
 
-/// How much of a recording is read for its first screen.
+/// The most bytes of a recording that are read for its first screen.
 const BEGINNING: u64 = 256 << 10;
 
-/// Reads the beginning of a file, up to the end of a line, as the recording that begins so: its exchanges have
-/// no end, unless it stands there. `None` for a file that is not longer than that, and where a beginning alone
-/// cannot be read, as that of an archive.
+/// Reads the beginning of a file, up to the end of a line, as the recording that begins so: its exchanges
+/// have no end, unless it is there. `None` for a file that is not longer than that, and where a beginning
+/// alone cannot be read, such as that of an archive.
 pub fn beginning(path: &Path, hints: &BodyHints) -> Option<Recording> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
@@ -91,7 +91,7 @@ pub fn beginning(path: &Path, hints: &BodyHints) -> Option<Recording> {
     read_as(&bytes[..], named(path), hints, false).ok()
 }
 
-/// The name of a file, which may tell what is in it.
+/// Returns the name of a file, which may show what is in it.
 fn named(path: &Path) -> &str {
     path.file_name().and_then(|n| n.to_str()).unwrap_or_default()
 }
@@ -298,8 +298,8 @@ fn close(entries: &mut Vec<Entry>, torn: Option<&String>) {
     }
 }
 
-/// Makes entries of a body that comes without a record of its exchange: a raw body, or what
-/// `curl -i` prints. Works on pieces, so a pipe can be watched.
+/// Makes entries of a body without a record of its exchange: a raw body, or what `curl -i` prints. Works on
+/// pieces, so a pipe can be watched.
 #[derive(Debug)]
 pub struct Bare {
     hints: BodyHints,
@@ -310,9 +310,9 @@ pub struct Bare {
     interim: Vec<Head>,
     /// A head was read: the body is a capture of `curl -i`, and what looks like a key is masked.
     captured: bool,
-    /// How many bytes of the body were read.
+    /// Number of bytes of the body that were read.
     offset: u64,
-    /// How many the head promised, where they are counted as curl writes them.
+    /// Number of bytes that the head promised, where they are counted as curl writes them.
     promised: Option<u64>,
 }
 
@@ -438,7 +438,7 @@ fn promised(head: &Head) -> Option<u64> {
     head.header("content-length").filter(|_| !coded && !bodiless)?.trim().parse().ok()
 }
 
-/// Where the body begins: after the first blank line.
+/// Returns where the body begins: after the first blank line.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes).map(|i| i + 1).find_map(|next| {
         let crlf = bytes[..next].ends_with(b"\r\n") && bytes[next..].starts_with(b"\r\n");

@@ -1,8 +1,8 @@
 //! HTTP archives (HAR 1.2): exchanges that a browser, a proxy or this program wrote down.
 //!
-//! An archive of another program has whole bodies and no reads: its exchanges are bare bodies with
-//! a request and a head. One of ours has the journal in the member `_sselens` beside what viewers
-//! know, and gives back every entry with its time.
+//! An archive of another program has whole bodies and no reads: its exchanges are bare bodies with a request
+//! and a head. One of ours has the journal in the field `_sselens` beside what viewers know, and restores every
+//! entry with its time.
 
 use std::collections::BTreeSet;
 
@@ -92,19 +92,19 @@ struct ChromeEvent {
     data: String,
 }
 
-/// What this program writes beside the members that are everybody's.
+/// The fields that this program writes beside the common ones.
 #[derive(Deserialize)]
 struct OwnMembers {
     #[serde(default)]
     version: String,
     #[serde(default)]
     created: String,
-    /// Lines of a session file. In place of bytes that stand elsewhere in the archive: `take`, how
-    /// many of them.
+    /// Lines of a session file. In place of bytes that are elsewhere in the archive: `take`, how many of
+    /// them.
     entries: Vec<Map<String, Value>>,
 }
 
-/// Why an archive cannot be read.
+/// Reason that an archive cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HarError {
     /// It is not one.
@@ -118,12 +118,12 @@ pub enum HarError {
     Content {
         /// The entry, from 0.
         number: ExchangeId,
-        /// What is wrong.
+        /// The underlying error.
         why: ContentError,
     },
 }
 
-/// Why the bytes of a body in an archive cannot be read.
+/// Reason that the bytes of a body in an archive cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     /// They are not Base64.
@@ -134,7 +134,7 @@ pub enum ContentError {
     Encoding(String),
 }
 
-/// Why an exchange of this program's cannot be put together from an archive.
+/// Reason that an exchange of this program's cannot be restored from an archive.
 #[derive(Debug, thiserror::Error)]
 enum RestoreError {
     #[error(transparent)]
@@ -149,7 +149,7 @@ enum RestoreError {
     Session(#[from] file::ReadError),
 }
 
-/// Whether this is an HTTP archive: a JSON object with `log.entries`.
+/// Returns whether this is an HTTP archive: a JSON object with `log.entries`.
 pub(super) fn is_har(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(unmarked(bytes)).ok();
     let Some(text) = text.filter(|t| may_begin(bytes) && t.contains("\"log\"")) else {
@@ -159,7 +159,7 @@ pub(super) fn is_har(bytes: &[u8]) -> bool {
     tape.parse(text).is_ok() && tape.root(text).is_some_and(|j| j.at(&["log", "entries"]).is_some())
 }
 
-/// Whether bytes that begin like this can be an archive at all.
+/// Returns whether bytes that begin like this can be an archive at all.
 pub(super) fn may_begin(bytes: &[u8]) -> bool {
     unmarked(bytes).trim_ascii_start().first().is_none_or(|b| *b == b'{')
 }
@@ -238,8 +238,8 @@ fn next(used: &BTreeSet<ExchangeId>) -> ExchangeId {
     used.last().map_or(0, |x| x.saturating_add(1))
 }
 
-/// Whether an entry is a call of a model, or could be one: a stream came back, or the request has
-/// the members of one.
+/// Returns whether an entry is a call of a model, or could be one: a stream was returned, or the request has
+/// the fields of one.
 fn is_stream(item: &HarEntry) -> bool {
     let of_header =
         item.response.headers.iter().find(|p| p.name.eq_ignore_ascii_case("content-type"));

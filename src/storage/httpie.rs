@@ -9,7 +9,7 @@ use super::shell::Words;
 const IGNORED_WITH_VALUE: &[&str] =
     &["--print", "-p", "--pretty", "--style", "-s", "--output", "-o", "--timeout", "--session"];
 
-/// Whether a command's first word is HTTPie.
+/// Returns whether a command's first word is HTTPie.
 pub(super) fn is_httpie(word: &str) -> bool {
     matches!(word, "http" | "https" | "xh" | "xhs")
 }

@@ -1,4 +1,4 @@
-//! What is kept: sessions as they are recorded, and recordings of every kind as they are read back.
+//! Storage: sessions as they are recorded, and recordings of every kind as they are read back.
 
 mod by_hand;
 pub mod curl;

@@ -1,8 +1,8 @@
 //! The recorder: writes entries to files as they happen, on a separate thread.
 //!
-//! What arrived is handed to the kernel at once and survives the process; the disk is asked to keep
-//! it at least every 100 ms while bytes arrive. A file that cannot be written any more is said so
-//! once and left alone: the stream goes on. Idle, its threads sleep.
+//! What arrived is passed to the kernel at once and survives the process; the disk is asked to keep it at least
+//! every 100 ms while bytes arrive. A file that can no longer be written is reported once and left alone: the
+//! stream continues. Idle, its threads sleep.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use super::target::{Target, is_live};
 use crate::journal::{Entry, file};
 use crate::transport::Backlog;
 
-/// How many entries are written at once, at most: an entry must not wait for a long batch.
+/// The most entries written at once: an entry must not wait for a long batch.
 const BATCH: usize = 1024;
 
-/// Where a session is kept without being asked for.
+/// The place where a session is kept without being asked for.
 #[derive(Debug, Clone)]
 pub struct AutosaveFolder {
-    /// The folder; it is made when the first entry comes.
+    /// The folder; it is created when the first entry arrives.
     pub folder: PathBuf,
-    /// How many files are kept in it.
+    /// The most files kept in it.
     pub keep_files: usize,
-    /// How many bytes are kept in it.
+    /// The most bytes kept in it.
     pub keep_bytes: u64,
 }
 
@@ -40,21 +40,21 @@ pub struct Recorder {
 
 enum Order {
     Write(Entry),
-    /// Write everything so far to this file, and all that follows; tell its length so far.
+    /// Write everything so far to this file, and all that follows; report its length so far.
     Also(PathBuf, Sender<std::io::Result<u64>>),
-    /// These entries are the session from now on; what comes next goes to files anew.
+    /// These entries are the session from now on; what arrives next is written to new files.
     Begin(Arc<Vec<Entry>>),
-    /// Tell when everything so far is written.
+    /// Report when everything so far is written.
     Flush(Sender<()>),
     Stop,
 }
 
 impl Recorder {
-    /// Starts one. `created` is the wall-clock time for the files' headers. With `autosave` a file
-    /// is begun when the first entry comes; without, entries stay in memory until a file is named.
+    /// Starts one. `created` is the wall-clock time for the files' headers. With `autosave` a file is begun
+    /// when the first entry arrives; without, entries stay in memory until a file is named.
     ///
     /// # Errors
-    /// When the thread cannot be made.
+    /// The thread cannot be created.
     pub fn start(
         created: String,
         autosave: Option<AutosaveFolder>,
@@ -92,7 +92,7 @@ impl Recorder {
         }
     }
 
-    /// What was handed over and is not written yet.
+    /// Returns the backlog: what was received and is not written yet.
     pub fn backlog(&self) -> Backlog {
         self.backlog.clone()
     }
@@ -109,7 +109,7 @@ impl Recorder {
         }
     }
 
-    /// Writes everything recorded so far to `path`, and whatever follows; gives its length so far.
+    /// Writes everything recorded so far to `path`, and whatever follows; returns its length so far.
     ///
     /// # Errors
     /// Those of the file system.
@@ -152,7 +152,7 @@ impl Recorder {
     }
 }
 
-/// What the recorder's thread works with.
+/// The state of the recorder's thread.
 struct Worker {
     created: String,
     autosave: Option<AutosaveFolder>,
@@ -163,7 +163,7 @@ struct Worker {
     /// memory, too), else while no file has them.
     memory: Vec<Entry>,
     files: Vec<Target>,
-    /// The last file that could not be written any more, where nothing else has what stands in it.
+    /// The last file that could not be written any more, where nothing else has its contents.
     lost: Option<Target>,
     /// Something was written or is kept: autosave has had its turn.
     begun: bool,
@@ -310,7 +310,7 @@ impl Worker {
 }
 
 impl AutosaveFolder {
-    /// Makes the folder and room in it, and gives the new file's path.
+    /// Creates the folder, makes room in it, and returns the new file's path.
     fn prepare(&self, created: &str) -> std::io::Result<PathBuf> {
         std::fs::create_dir_all(&self.folder)?;
         #[cfg(unix)]

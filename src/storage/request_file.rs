@@ -11,7 +11,7 @@ use crate::action::{Draft, StoredRequest, Variables};
 use crate::journal::{Request, credential, is_secret_name};
 use crate::transport::request::{escaped, mask_recorded};
 
-/// Why a request's file cannot be used.
+/// Reason that a request's file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestFileError {
     /// It, or the file with its body, cannot be read.
@@ -184,7 +184,7 @@ pub fn list(folder: &Path) -> Vec<StoredRequest> {
     found
 }
 
-/// How deep folders in the folder of requests are looked into.
+/// The greatest depth of folders searched in the folder of requests.
 const MAX_DEPTH: usize = 3;
 
 /// A file as the list shows it; `None` where it is no request, but somebody's other TOML or JSON.
@@ -209,15 +209,15 @@ fn stored(path: &Path) -> Option<StoredRequest> {
 pub struct Written {
     /// The file's text.
     pub text: String,
-    /// The variables that stand in place of credentials.
+    /// The variables that replace credentials.
     pub replaced: Vec<String>,
     /// Something in the address or the body was replaced by stars.
     pub starred: bool,
 }
 
-/// Writes a request for a file of that name. Credentials are not written: variables of their headers'
-/// names stand in their place, stars where they are within the body. `key` is the header of the
-/// provider's key with its value, for a request that names an address of its own.
+/// Writes a request for a file of that name. Credentials are not written: variables of their headers' names
+/// replace them, or stars where they are within the body. `key` is the header of the provider's key with its
+/// value, for a request that names its own address.
 pub fn write(path: &Path, draft: &Draft, key: Option<(&str, String)>) -> Written {
     let is_template = draft.variables.is_some();
     let own = |text: &str| if is_template { text.to_owned() } else { escaped(text) };
@@ -278,7 +278,7 @@ pub fn write(path: &Path, draft: &Draft, key: Option<(&str, String)>) -> Written
     Written { text, replaced, starred }
 }
 
-/// The name of the variable that stands for the value of a header: `x-api-key` is `X_API_KEY`.
+/// Returns the name of the variable for the value of a header: `x-api-key` is `X_API_KEY`.
 fn variable_name(header: &str) -> String {
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     header.chars().map(upper).collect()

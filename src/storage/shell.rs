@@ -6,8 +6,8 @@ use std::str::Chars;
 
 use crate::transport::request::escaped;
 
-/// What begins and ends the name of a variable without a value, until the words are apart: characters
-/// of private use, which no shell looks at. Where they are text, a sign that begins no name follows the first.
+/// The beginning and end of the name of a variable without a value, until the words are split: characters of
+/// private use, which no shell looks at. Where they are text, a sign that begins no name follows the first.
 const OPEN: char = '\u{e000}';
 const CLOSE: char = '\u{e001}';
 const IS_OPEN: &str = "\u{e000}=";
@@ -159,7 +159,7 @@ fn unescaped(chars: &mut Peekable<Chars<'_>>) -> String {
     plain
 }
 
-/// What stands after a `$`.
+/// The text after a `$`.
 enum Name {
     /// A variable.
     Variable(String),
@@ -207,8 +207,8 @@ fn hex(chars: &mut Peekable<Chars<'_>>, max: usize) -> Option<u32> {
     u32::from_str_radix(&code, 16).ok()
 }
 
-/// Whether a command is written for cmd.exe, as browsers copy it there: its first quote has a caret before
-/// it, or quoted arguments have lines that end with one. Inside of other quotes a caret is text.
+/// Returns whether a command is written for cmd.exe, as browsers copy it there: its first quote has a caret
+/// before it, or quoted arguments have lines that end with one. Inside of other quotes a caret is text.
 fn is_for_cmd(command: &str) -> bool {
     let ends = command.lines().any(|line| line.trim_end().ends_with('^'));
     let first = command.find(['"', '\'']).map(|at| command.split_at(at));
@@ -221,7 +221,7 @@ fn is_for_cmd(command: &str) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct CmdChar {
     c: char,
-    /// A caret stood before it.
+    /// True if a caret was before it.
     escaped: bool,
 }
 

@@ -18,11 +18,11 @@ const SYNC: Duration = Duration::from_millis(60);
 pub(super) struct Target {
     file: File,
     pub(super) path: PathBuf,
-    /// How many bytes of it are whole lines.
+    /// Number of its bytes that are in whole lines.
     length: u64,
     /// It is a file with a place on a disk, not a pipe or a device.
     regular: bool,
-    /// Tells the syncing thread that there is something to sync.
+    /// Notifies the syncing thread that there is something to sync.
     dirty: Option<SyncSender<()>>,
     syncer: Option<JoinHandle<()>>,
 }
@@ -52,7 +52,7 @@ impl Target {
         Ok((Self { file, path: path.to_owned(), length, regular, dirty, syncer }, length))
     }
 
-    /// How many bytes it has.
+    /// Returns how many bytes it has.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
@@ -109,7 +109,7 @@ impl Target {
         lines(&landed[..whole])
     }
 
-    /// Whether the file has no name any more: what is written to it is gone when it is closed.
+    /// Returns whether the file has no name any more: what is written to it is gone when it is closed.
     pub(super) fn is_deleted(&self) -> bool {
         #[cfg(unix)]
         {
@@ -122,7 +122,7 @@ impl Target {
         }
     }
 
-    /// What is said of a file that was deleted.
+    /// Returns the message about a file that was deleted.
     pub(super) fn deleted(&self) -> String {
         format!("{} was deleted while it was written; nothing is saved there", self.path.display())
     }
@@ -200,14 +200,14 @@ pub fn aside(path: &Path) -> Option<PathBuf> {
     (1..).map(name).find(|kept| kept.symlink_metadata().is_err())
 }
 
-/// Whether a program is writing to this file, this one included.
+/// Returns whether a program is writing to this file, this one included.
 pub fn is_live(path: &Path) -> bool {
     let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()));
     // The lock that is taken here is released when the file is closed.
     file.is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-/// Whether a file holds something that this program did not write.
+/// Returns whether a file holds something that this program did not write.
 fn is_foreign(path: &Path) -> bool {
     if !path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) {
         return false;

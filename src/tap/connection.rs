@@ -28,15 +28,15 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) progress: Arc<CompletedResponses>,
     pub(super) requests: Requests,
-    /// How many requests were forwarded to the upstream at hand.
+    /// Number of requests forwarded to the current upstream.
     pub(super) sent: AtomicU32,
-    /// When the first byte of the request at hand was read.
+    /// Time at which the first byte of the current request was read.
     pub(super) began: Option<Micros>,
     /// The response to the last request may make something else of the connection.
     pub(super) may_upgrade: bool,
-    /// What comes before the first request line.
+    /// The bytes before the first request line.
     lead: Vec<u8>,
-    /// How the client ended, where that was read before there was an upstream.
+    /// The way the client ended, where that was read before there was an upstream.
     pub(super) ended: Option<io::Result<()>>,
     /// The upstream of a connection that is decrypted: its requests go nowhere else.
     pub(super) decrypted: Option<Arc<Upstream>>,
@@ -65,7 +65,7 @@ pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionI
     connection.tell(EventKind::Closed);
 }
 
-/// Connects to an upstream; `dialed` gets how far it came.
+/// Connects to an upstream; `dialed` records how far it got.
 pub(super) async fn dial(
     origin: &Origin,
     shared: &Shared,
@@ -81,7 +81,7 @@ pub(super) async fn dial(
     }
 }
 
-/// What the first bytes ask for.
+/// The meaning of a connection's first bytes.
 enum First {
     /// A request, with where it goes.
     Request(RequestLine, Route),
@@ -242,7 +242,7 @@ impl Connection {
         true
     }
 
-    /// Where a request line leads to.
+    /// Returns where a request line leads.
     pub(super) fn route(&self, line: &RequestLine) -> Option<Route> {
         let target = &line.target;
         if let Some(upstream) = &self.decrypted {

@@ -1,4 +1,4 @@
-//! What the pump hands to the observer: copies, in the order in which things happened.
+//! The events that the pump passes to the observer: copies, in the order in which things happened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::route::Upstream;
 use crate::journal::{ExchangeId, Micros};
 use crate::transport::link::{Dialed, NoLink};
 
-/// Which connection of a client, counted from 0.
+/// The number of a client's connection, counted from 0.
 pub(super) type ConnectionId = u64;
 
 /// The number of exchanges that are forwarded and not kept.
@@ -38,7 +38,7 @@ pub(super) enum EventKind {
     RequestPart(RequestPart),
     /// More of the client's half of an HTTP/2 connection.
     Http2(http2::Http2Event),
-    /// The connection to the upstream stands.
+    /// The connection to the upstream exists.
     Dialed(Dialed),
     /// It does not.
     NoLink(Dialed, NoLink),
@@ -55,7 +55,7 @@ pub(super) enum EventKind {
 }
 
 impl EventKind {
-    /// How many bytes of the wire it holds.
+    /// Returns how many bytes of the wire it holds.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Response(bytes, _)
@@ -79,7 +79,7 @@ pub(super) enum ConnectionSide {
     Server,
 }
 
-/// How many responses of a connection are complete, reported by the observer to the pump.
+/// Number of complete responses of a connection, reported by the observer to the pump.
 #[derive(Debug, Default)]
 pub(super) struct CompletedResponses {
     complete: AtomicU32,
@@ -113,7 +113,7 @@ impl CompletedResponses {
     }
 }
 
-/// How many bytes were read and not yet looked at by the observer, and the bound of that.
+/// Number of bytes read and not yet looked at by the observer, and the bound of that.
 #[derive(Debug, Default)]
 pub(super) struct ObserverBacklog {
     bytes: AtomicUsize,

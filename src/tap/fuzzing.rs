@@ -30,8 +30,8 @@ pub(super) fn through<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, V
     (out, joined)
 }
 
-/// What is forwarded of a client's bytes, and what is seen in them as text, but for the words about bytes that are
-/// no request: those quote what there was by then.
+/// Returns what is forwarded of a client's bytes, and what is seen in them as text, except for the words
+/// about bytes that are no request: those quote what there was by then.
 #[cfg(fuzzing)]
 pub(crate) fn forwarded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, String) {
     let (out, seen) = through(pieces);

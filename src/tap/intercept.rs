@@ -1,5 +1,5 @@
-//! Decryption of what clients say to providers whose address cannot be set: a certificate authority
-//! of this run, and the hosts that it stands for.
+//! Decryption of what clients say to providers whose address cannot be set: a certificate authority of this
+//! run, and the hosts that it certifies.
 //!
 //! The authority's key is in memory alone. Only hosts that were named are decrypted. A client that speaks
 //! HTTP/1.1 and HTTP/2 gets HTTP/1.1, of which more can be recorded.
@@ -21,16 +21,16 @@ use tokio_rustls::server::TlsStream;
 
 use super::route::Upstream;
 
-/// How long certificates are valid before and after the start: clocks differ, and a run may be long.
+/// Validity of certificates before and after the start: clocks differ, and a run may be long.
 const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Why nothing can be decrypted.
+/// Reason that nothing can be decrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum InterceptError {
     /// No certificate can be made.
     #[error("no certificate for {name}: {why}")]
     Certificate {
-        /// Whose.
+        /// The name that it is for.
         name: String,
         /// The library's words.
         why: rcgen::Error,
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Intercept {
 }
 
 impl Intercept {
-    /// A new authority, which stands for the hosts of these upstreams that are reached through TLS.
+    /// Creates an authority, which certifies the hosts of these upstreams that are reached through TLS.
     ///
     /// # Errors
     /// There is no randomness for a key.
@@ -141,7 +141,7 @@ impl Intercept {
     }
 }
 
-/// Whether a client begins with TLS; nothing of it is taken.
+/// Returns whether a client begins with TLS; no byte of it is consumed.
 pub(super) async fn speaks_tls(client: &TcpStream) -> io::Result<bool> {
     let mut first = [0];
     Ok(client.peek(&mut first).await? > 0 && first == [0x16])

@@ -1,7 +1,7 @@
-//! How a program is made to send its requests to the tap: the variables that SDKs and agents read.
+//! Ways to make a program send its requests to the tap: the variables that SDKs and agents read.
 //!
-//! Each row was measured with the client itself. A value that was set becomes the upstream, so a
-//! gateway stays in the path.
+//! Each row was measured with the client itself. A value that was set becomes the upstream, so a gateway stays
+//! in the path.
 
 use super::route::Upstream;
 
@@ -10,10 +10,10 @@ struct Variable {
     name: &'static str,
     /// The provider whose clients read it; also the prefix.
     group: &'static str,
-    /// What the value ends with, besides the address.
+    /// The end of the value, besides the address.
     suffix: &'static str,
-    /// Whether it is set even where it was not before. Others mean more than the model's calls, or
-    /// work only together with what else a user sets.
+    /// True if it is set even where it was not before. Others mean more than the model's calls, or work only
+    /// together with what else a user sets.
     always: bool,
 }
 
@@ -103,7 +103,7 @@ fn no_proxy(get: impl Fn(&str) -> Option<String>, more: &[&str]) -> Vec<(String,
 /// Hosts that no proxy is asked for: clients send even these to one otherwise.
 const LOOPBACK: &[&str] = &["127.0.0.1", "localhost", "::1"];
 
-/// What a program is started with.
+/// The settings that a program is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Launch {
     /// The upstreams that its variables named, and the providers' own.

@@ -46,17 +46,17 @@ use crate::transport::Clock;
 use crate::transport::request::Transport;
 use event::{CompletedResponses, ConnectionEvent, ConnectionId, EventKind, ObserverBacklog};
 
-/// How many connections are served at once; more wait to be accepted.
+/// The most connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// How a tap works.
+/// The options of a tap.
 #[derive(Debug, Clone)]
 pub struct TapOptions {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Where requests go.
+    /// The destinations of requests.
     pub routes: Routes,
-    /// How certificates of upstreams are verified.
+    /// The way to verify certificates of upstreams.
     pub transport: Transport,
     /// The number of the next exchange; taps of one session share it.
     pub numbers: Arc<AtomicU32>,
@@ -66,7 +66,7 @@ pub struct TapOptions {
     pub side: Option<Side>,
 }
 
-/// Why a tap cannot be started.
+/// Reason that a tap cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TapError {
     /// The address cannot be listened on.
@@ -88,13 +88,13 @@ pub enum TapError {
 /// A tap that runs. [`Tap::close`] breaks its connections off.
 #[derive(Debug)]
 pub struct Tap {
-    /// Where it listens.
+    /// The address that it listens on.
     pub addr: SocketAddr,
     cancel: CancellationToken,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct Shared {
     clock: Clock,
     routes: Routes,
@@ -104,7 +104,7 @@ struct Shared {
     events: std::sync::mpsc::Sender<ConnectionEvent>,
     /// The observer's thread.
     observer: std::thread::Thread,
-    /// How many connections wait for the observer.
+    /// Number of connections that wait for the observer.
     awaited: Cell<u32>,
     backlog: Arc<ObserverBacklog>,
     /// The next exchange's number. It is taken when a request line is read, so that the numbers of several taps
@@ -112,7 +112,7 @@ struct Shared {
     numbers: Arc<AtomicU32>,
     addr: SocketAddr,
     intercept: Option<Arc<Intercept>>,
-    /// Whether requests for other hosts are passed on: only for clients on this machine.
+    /// True if requests for other hosts are forwarded: only for clients on this machine.
     may_proxy: bool,
 }
 
@@ -264,7 +264,7 @@ impl Shared {
         self.backlog.room().await;
     }
 
-    /// Whether an authority, `host:port`, is the tap's own.
+    /// Returns whether an authority, `host:port`, is the tap's own.
     fn is_own(&self, authority: &str) -> bool {
         let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
         let Some((host, port)) = authority.rsplit_once(':') else { return false };

@@ -20,17 +20,17 @@ use crate::transport::Clock;
 use crate::transport::http1::head;
 use crate::transport::http1::response::{ResponsePart, ResponsePosition, Responses};
 
-/// How long a message may take before its beginning is recorded, in microseconds.
+/// The longest time for a message before its beginning is recorded, in microseconds.
 const HELD: Micros = 40_000;
 
-/// How often it is looked for such messages, where there may be any.
+/// Interval between checks for such messages, where there may be any.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long what happens is gathered before it is looked at. The pump wakes the observer only after a pause, and
-/// waking another thread costs more than to forward a frame.
+/// Time for which events are gathered before they are looked at. The pump wakes the observer only after a
+/// pause, and waking another thread costs more than forwarding a frame.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// What a tap tells whoever listens.
+/// A tap's report to its listener.
 #[derive(Debug, Clone)]
 pub enum TapNews {
     /// An entry, in order of arrival within its exchange.
@@ -53,7 +53,7 @@ pub(super) struct Observer<F> {
     connections: HashMap<ConnectionId, ObservedConnection>,
     side: Option<Side>,
     clock: Clock,
-    /// When to look again for messages that take long, where there may be any.
+    /// Time to look again for messages that take long, where there may be any.
     look_again: Option<Micros>,
 }
 
@@ -62,7 +62,7 @@ struct ObservedConnection {
     responses: Responses,
     /// Those whose responses are not complete, in order of their requests.
     open: VecDeque<ExchangeRecorder>,
-    /// What the client says cannot be read.
+    /// Set if the client's bytes cannot be read.
     unread: Option<ExchangeRecorder>,
     /// Those whose responses are complete and whose requests are not, in the same order.
     settling: VecDeque<ExchangeRecorder>,
@@ -302,7 +302,7 @@ impl ObservedConnection {
         self.open.front_mut().or(self.unread.as_mut())
     }
 
-    /// A part of the request that is not complete yet; requests come one after the other.
+    /// Records a part of the request that is not complete yet; requests arrive one after the other.
     fn request(&mut self, at: Micros, seen: request::RequestPart, out: &mut impl FnMut(Entry)) {
         let mut all = self.settling.iter_mut().chain(&mut self.open);
         if let Some(recording) = all.find(|recording| !recording.has_request()) {
@@ -325,7 +325,7 @@ impl ObservedConnection {
         }
     }
 
-    /// Nothing more comes: everything under way ends.
+    /// Ends everything under way: nothing more arrives.
     fn over(&mut self, at: Micros, why: &str, out: &mut impl FnMut(Entry)) {
         if let Some(streams) = &mut self.http2 {
             streams.over(at, why, out);

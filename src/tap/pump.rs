@@ -1,5 +1,5 @@
-//! The pump: bytes go on as they are read, in both directions at once, and a copy goes to the observer. A close
-//! is forwarded as a close, a half-close as a half-close, a reset as a reset.
+//! The pump: bytes are forwarded as they are read, in both directions at once, and a copy is passed to the
+//! observer. A close is forwarded as a close, a half-close as a half-close, a reset as a reset.
 
 use std::cell::Cell;
 use std::io;
@@ -25,14 +25,14 @@ use crate::transport::stamp::{self, Stamps};
 /// The most bytes of one read.
 pub(super) const READ: usize = 64 << 10;
 
-/// How long what was written has to reach the other side's program before a reset: on some systems
-/// a reset takes with it what was not read yet.
+/// Time for written bytes to reach the other side's program before a reset: on some systems a reset discards
+/// what was not read yet.
 const BEFORE_RESET: Duration = Duration::from_millis(20);
 
-/// How long a client that is gone may still have something to say to the upstream.
+/// Time in which a client that is gone may still have something to say to the upstream.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// How the client's half ended, or paused.
+/// The way the client's half ended, or paused.
 pub(super) enum Up {
     /// The client closed its sending side, and that was forwarded.
     Closed,
@@ -42,11 +42,11 @@ pub(super) enum Up {
     Refused,
     /// The next request goes somewhere else.
     Elsewhere(RequestLine, Route),
-    /// What the client sends leads nowhere.
+    /// The client's bytes lead nowhere.
     Nowhere,
 }
 
-/// How the upstream's half ended.
+/// The way the upstream's half ended.
 pub(super) enum Down {
     /// The upstream closed its sending side, and that was forwarded.
     Closed,
@@ -272,7 +272,7 @@ pub(super) async fn break_off(
 /// The times of the reads from an upstream.
 pub(super) struct Times {
     stamps: Stamps,
-    /// Nothing comes before what came before it, whatever the wall clock does.
+    /// The last time: none is earlier than the one before it, whatever the wall clock does.
     last: Micros,
 }
 
@@ -281,7 +281,7 @@ impl Times {
         Self { stamps, last: shared.clock.now() }
     }
 
-    /// When the last read was received, and whether the kernel says so.
+    /// Returns when the last read was received, and whether the kernel says so.
     pub(super) fn of_read(&mut self, shared: &Shared) -> (Micros, bool) {
         let now = shared.clock.now();
         let stamp = self.stamps.take().and_then(|stamp| stamp::at(stamp, &shared.clock, now));
@@ -374,7 +374,7 @@ impl<W: AsyncWrite + Unpin> UpstreamWriter<'_, W> {
     }
 }
 
-/// How the upstream ended, of what a read and the writes before it were told.
+/// Returns how the upstream ended, from the results of a read and of the writes before it.
 pub(super) fn ended(read: io::Result<usize>, reset: &Cell<bool>) -> io::Result<()> {
     match read {
         Ok(_) if reset.get() => Err(io::ErrorKind::ConnectionReset.into()),

@@ -23,7 +23,7 @@ const MAX_BODY: usize = 256 << 20;
 /// A note about whose clock the times of the reads are.
 pub(super) const CLOCK: &str = "read-clock";
 
-/// What is known of an exchange when its request line was read.
+/// The known facts of an exchange when its request line was read.
 pub(super) struct RecordedCall<'a> {
     pub(super) method: &'a str,
     pub(super) url: &'a str,
@@ -35,7 +35,7 @@ pub(super) struct RecordedCall<'a> {
 pub(super) struct ExchangeRecorder {
     x: ExchangeId,
     began: Micros,
-    /// The request, until it was handed on.
+    /// The request, until it was passed on.
     request: Option<Request>,
     body: BytesMut,
     /// Entries that wait for the request.
@@ -45,15 +45,15 @@ pub(super) struct ExchangeRecorder {
     coded: Option<Coded>,
     /// The messages, where the connection became a WebSocket.
     web_socket: Option<WebSocketMasker>,
-    /// What the response is to.
+    /// The kind of request that the response is to.
     pub(super) expected: response::Expected,
-    /// Why the server's bytes cannot be followed any more.
+    /// Reason that the server's bytes cannot be followed any more.
     lost: Option<String>,
     extensions: u64,
     /// Reads of the response, and those whose time is the kernel's.
     reads: (u64, u64),
     over: bool,
-    /// How it ended, where that was seen before the request was complete.
+    /// The way it ended, where that was seen before the request was complete.
     ending: Option<(Micros, EndCause, String)>,
 }
 
@@ -159,7 +159,7 @@ impl ExchangeRecorder {
         }
     }
 
-    /// Whether all of the request was seen.
+    /// Returns whether all of the request was seen.
     pub(super) fn has_request(&self) -> bool {
         self.request.is_none()
     }
@@ -169,7 +169,7 @@ impl ExchangeRecorder {
         self.tell_request(out);
     }
 
-    /// The request is as complete as it gets: it is handed on, and what waited for it.
+    /// Passes on the request, which is as complete as it gets, and what waited for it.
     fn tell_request(&mut self, out: &mut impl FnMut(Entry)) {
         let Some(mut request) = self.request.take() else { return };
         request.body = std::mem::take(&mut self.body).freeze();
@@ -202,7 +202,7 @@ impl ExchangeRecorder {
         }
     }
 
-    /// How the connection was made.
+    /// Records how the connection was made.
     pub(super) fn dialed(&mut self, dialed: Dialed, out: &mut impl FnMut(Entry)) {
         if let Some((at, addresses)) = dialed.resolved {
             self.tell(at, EntryKind::Resolved { addresses }, out);
@@ -271,7 +271,7 @@ impl ExchangeRecorder {
         self.settled(at, sender, settled, out);
     }
 
-    /// Whether there are bytes of a WebSocket that were not handed on.
+    /// Returns whether there are bytes of a WebSocket that were not passed on.
     pub(super) fn holds(&self) -> bool {
         self.request.is_none() && self.web_socket.as_ref().is_some_and(WebSocketMasker::holds)
     }
@@ -286,7 +286,7 @@ impl ExchangeRecorder {
         }
     }
 
-    /// Whether the WebSocket that the connection became was closed by a close frame.
+    /// Returns whether the WebSocket that the connection became was closed by a close frame.
     pub(super) fn is_closed_web_socket(&self) -> bool {
         self.web_socket.as_ref().is_some_and(|w| w.closed)
     }
@@ -371,7 +371,7 @@ impl ExchangeRecorder {
         self.lost = Some(why);
     }
 
-    /// Why the server's bytes cannot be followed any more.
+    /// Returns why the server's bytes cannot be followed any more.
     pub(super) fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }
@@ -427,7 +427,7 @@ fn mask(headers: &mut Headers, secrets: &Secrets) {
     }
 }
 
-/// The model that stands in an address: `/models/M:method`, `/model/M/converse`, `/deployments/M/`.
+/// Returns the model in an address: `/models/M:method`, `/model/M/converse`, `/deployments/M/`.
 fn model_in(url: &str) -> Option<String> {
     let path = url.split('?').next()?;
     let after = ["/models/", "/model/", "/deployments/"]

@@ -30,7 +30,7 @@ pub(super) fn shown(method: &str, target: &str) -> String {
     crate::text::preview(&journal::redacted(&format!("{method} {target}")), 120)
 }
 
-/// What is known of a request, in order.
+/// The known parts of a request, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum RequestPart {
     /// The head is complete: its bytes as the client sent them, and its header fields as they were
@@ -52,7 +52,7 @@ pub(super) enum RequestPart {
     Passed(Bytes),
 }
 
-/// What comes next.
+/// The next step.
 #[derive(Debug)]
 pub(super) enum RequestStep {
     /// More bytes are needed.
@@ -87,9 +87,9 @@ enum RequestState {
 pub(super) struct Requests {
     state: RequestState,
     pending: BytesMut,
-    /// How far `pending` was looked through for the end of a line.
+    /// Number of bytes of `pending` searched for the end of a line.
     looked: usize,
-    /// What the value of `Host` becomes, if anything else.
+    /// The new value of `Host`, if it changes.
     host: Option<String>,
     seen: VecDeque<RequestPart>,
 }
@@ -110,17 +110,17 @@ impl Requests {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// What was seen since the last call.
+    /// Returns what was seen since the last call.
     pub(super) fn seen(&mut self) -> impl Iterator<Item = RequestPart> + '_ {
         self.seen.drain(..)
     }
 
-    /// Whether a request has begun and is not complete.
+    /// Returns whether a request has begun and is not complete.
     pub(super) fn is_inside(&self) -> bool {
         !matches!(self.state, RequestState::Idle) || !self.pending.is_empty()
     }
 
-    /// Sends the request whose line was given to a host, with this target; returns its bytes.
+    /// Sends the request of this line to a host, with this target; returns its bytes.
     pub(super) fn go(&mut self, line: &RequestLine, target: &str, host: Option<&str>) -> Bytes {
         let mut sent = Vec::with_capacity(line.raw.len() + target.len());
         match find(&line.raw, line.target.as_bytes(), line.method.len()) {
@@ -157,7 +157,7 @@ impl Requests {
         &self.pending
     }
 
-    /// What is held back, when nothing more will come: half a line.
+    /// Returns what is held back, when nothing more will arrive: half a line.
     pub(super) fn rest(&mut self) -> Bytes {
         self.looked = 0;
         self.pending.split().freeze()
@@ -223,7 +223,7 @@ impl Requests {
         }
     }
 
-    /// What comes first between two requests: a request line, a blank one, or something else.
+    /// Returns what is first between two requests: a request line, a blank one, or something else.
     fn begin(&mut self) -> RequestStep {
         if self.pending.len() > head::MAX_HEAD {
             return RequestStep::NoRequest(NoRequest::LongLine);
@@ -347,12 +347,12 @@ fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\n")
 }
 
-/// Where `needle` stands in `bytes`, from `from` on.
+/// Returns where `needle` is in `bytes`, from `from` on.
 fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(bytes.get(from..)?, needle).map(|at| from + at)
 }
 
-/// Why bytes are not a request that the tap can read.
+/// Reason that bytes are not a request that the tap can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoRequest {
     #[error("these bytes are no HTTP/1 request")]
@@ -398,7 +398,7 @@ fn request_line(raw: &[u8]) -> Option<RequestLine> {
     })
 }
 
-/// Where the value stands, of a `Host` header.
+/// Returns the place of the value of a `Host` header.
 fn host_value(line: &[u8]) -> Option<std::ops::Range<usize>> {
     let colon = memchr::memchr(b':', line)?;
     if !line[..colon].eq_ignore_ascii_case(b"host") {

@@ -1,4 +1,4 @@
-//! Where a request goes: the upstreams by name, by prefix, and by the ending of the path.
+//! The routes of requests: the upstreams by name, by prefix, and by the ending of the path.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::config::{Config, UnknownProvider};
 
-/// Why something cannot be an upstream.
+/// Reason that something cannot be an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
     /// The address cannot be parsed.
@@ -37,7 +37,7 @@ pub enum UpstreamError {
     Incomplete {
         /// The provider's name.
         name: String,
-        /// What is missing.
+        /// Description of what is missing.
         problem: String,
     },
 }
@@ -49,22 +49,22 @@ pub struct Upstream {
     pub name: String,
     /// The address without a path.
     pub origin: Origin,
-    /// What every path begins with, without a version: `/openai`, or nothing.
+    /// Beginning of every path, without a version: `/openai`, or nothing.
     base: String,
     /// The version that a path without one gets: `/v1`, or nothing.
     version: String,
     /// The provider's name in the configuration; empty for a bare address.
     pub provider: String,
-    /// How it speaks, `auto` where the path has to tell.
+    /// Name of its dialect, `auto` if the path decides.
     pub dialect: String,
-    /// What is sent there is kept; otherwise it is only forwarded.
+    /// True if what is sent there is kept; otherwise it is only forwarded.
     pub is_recorded: bool,
 }
 
 /// Scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Whether it is reached through TLS.
+    /// True if it is reached through TLS.
     pub tls: bool,
     /// The host's name or address, without brackets.
     pub host: String,
@@ -73,7 +73,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What the `Host` header says: the port only where it is not the scheme's.
+    /// Returns the value of the `Host` header: the port only where it is not the scheme's.
     pub fn authority(&self) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),
@@ -91,7 +91,7 @@ impl Origin {
     }
 }
 
-/// Whether a path segment is a version: `v1`, `v1beta`, `v2`.
+/// Returns whether a path segment is a version: `v1`, `v1beta`, `v2`.
 fn is_version(segment: &str) -> bool {
     let rest = segment.strip_prefix('v').unwrap_or_default();
     rest.starts_with(|c: char| c.is_ascii_digit())
@@ -102,7 +102,7 @@ fn first_segment(path: &str) -> &str {
     path.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
-/// Whether `path` is `base` or lies below it.
+/// Returns whether `path` is `base` or is below it.
 fn is_below(path: &str, base: &str) -> bool {
     path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
@@ -175,7 +175,7 @@ impl Upstream {
         &self.version
     }
 
-    /// Whether it is the same place as another, whatever the two are called.
+    /// Returns whether it is the same place as another, whatever the two are called.
     pub fn is_at(&self, other: &Self) -> bool {
         (&self.origin, &self.base, &self.version) == (&other.origin, &other.base, &other.version)
     }
@@ -200,7 +200,7 @@ impl Upstream {
     }
 }
 
-/// Where a target leads to.
+/// The destination of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The upstream.
@@ -218,8 +218,8 @@ pub struct Routes {
     by_suffix: Vec<Arc<Upstream>>,
 }
 
-/// Which provider a path belongs to, by its ending. A path of OpenAI's may belong to a dozen hosts;
-/// OpenAI is what a client that knows no other address means.
+/// Returns the provider that a path belongs to, by its ending. A path of OpenAI's may belong to a dozen
+/// hosts; OpenAI is what a client that knows no other address means.
 fn by_suffix(path: &str) -> Option<&'static str> {
     const ENDINGS: &[(&str, &[&str])] = &[
         ("anthropic", &["/messages", "/messages/count_tokens", "/complete"]),
@@ -262,7 +262,7 @@ impl Routes {
         &self.named
     }
 
-    /// Where a target in origin form leads to; `None` if nothing says so.
+    /// Returns the route of a target in origin form; `None` if nothing determines one.
     pub fn route(&self, target: &str) -> Option<Route> {
         for upstream in &self.named {
             let prefix = format!("/{}", upstream.name);

@@ -1,8 +1,8 @@
 //! Text from the wire, made safe to show.
 //!
-//! A terminal obeys control characters, and a bidi mark can reorder what a reader sees. Nothing
-//! that came over the wire goes to a screen or into JSON output before it has passed here: it is
-//! shown as what it is, never emitted and never dropped.
+//! A terminal obeys control characters, and a bidi mark can reorder what a reader sees. Nothing that arrived
+//! over the wire goes to a screen or into JSON output before it has passed here: it is shown as what it is,
+//! never emitted and never dropped.
 
 mod json;
 mod mojibake;
@@ -15,7 +15,7 @@ pub use page::{Page, Style};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// What becomes of line feeds and carriage returns.
+/// Treatment of line feeds and carriage returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Newlines {
     /// LF stays a line break (CR is shown): for text that is laid out in lines.
@@ -24,10 +24,10 @@ pub enum Newlines {
     Show,
 }
 
-/// Whether a character must not reach a terminal as it is: controls (C0, DEL, C1), the bidi
-/// controls and isolates, the line and paragraph separators, and the other characters that change
-/// what is around them without showing (zero width, byte order mark, tags, fillers, variation
-/// selectors beyond those of emoji). Joiners stay: scripts and emoji are written with them.
+/// Returns whether a character must not reach a terminal as it is: controls (C0, DEL, C1), the bidi controls
+/// and isolates, the line and paragraph separators, and the other characters that change what is around them
+/// without showing (zero width, byte order mark, tags, fillers, variation selectors beyond those of emoji).
+/// Joiners stay: scripts and emoji are written with them.
 pub fn is_hazard(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '\x7f'..='\u{9f}'

@@ -5,7 +5,8 @@ use std::ops::Range;
 /// So many letters make it certain; fewer may be meant.
 const MIN_LETTERS: usize = 3;
 
-/// What Windows-1252 has for the bytes 0x80 to 0x9f; NUL where it has nothing (WHATWG Encoding, index windows-1252).
+/// Characters of Windows-1252 for the bytes 0x80 to 0x9f; NUL where it has none (WHATWG Encoding, index
+/// windows-1252).
 const C1: [char; 32] = [
     '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0', '‘',
     '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
@@ -19,8 +20,8 @@ fn byte_of(c: char) -> Option<u8> {
     }
 }
 
-/// Where the first such letter stands in the text and what it was, if everything beyond ASCII in it is of that
-/// kind: then it is no accident. One letter that is sound, and it is `None`.
+/// Returns where the first such letter is in the text and what it was, if everything beyond ASCII in it is of
+/// that kind: then it is no accident. One letter that is sound makes it `None`.
 pub fn mojibake(text: &str) -> Option<(Range<usize>, String)> {
     let mut first = None;
     let mut letters = 0;
@@ -43,7 +44,7 @@ pub fn mojibake(text: &str) -> Option<(Range<usize>, String)> {
 mod tests {
     use super::*;
 
-    /// What a text becomes that is read as Windows-1252.
+    /// Returns a text as it appears when it is read as Windows-1252.
     fn misread(text: &str) -> String {
         let of = |byte: u8| match byte {
             0x80..=0x9f if C1[usize::from(byte) - 0x80] != '\0' => C1[usize::from(byte) - 0x80],

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::{is_hazard, push_hazard};
 
-/// How a piece of a report is written.
+/// A style of a piece of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Bold.
@@ -33,10 +33,10 @@ const STYLES: [(char, Style, &str); 6] = [
     ('f', Style::BoldRed, "\x1b[1;31m"),
 ];
 
-/// How each style ends.
+/// The end of each style.
 const END: (char, &str) = ('e', "\x1b[0m");
 
-/// What a style stands behind in text that was not written to a [`Page`] yet. It has a part that nobody knows
+/// The prefix of a style in text that was not written to a [`Page`] yet. It has a part that is unknown
 /// outside of this process: received text that begins an escape sequence is never a style.
 static MARK: LazyLock<String> = LazyLock::new(|| {
     let random = || RandomState::new().build_hasher().finish();
@@ -84,7 +84,7 @@ impl Page {
         Self { text: String::new(), color }
     }
 
-    /// What was written, made visible.
+    /// Returns what was written, made visible.
     pub fn as_str(&self) -> &str {
         &self.text
     }

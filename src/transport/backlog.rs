@@ -1,8 +1,8 @@
-//! What was read and is not yet written or printed, bounded in bytes.
+//! Data that was read and is not yet written or printed, bounded in bytes.
 //!
-//! A reader that is quicker than the disk or than whoever reads standard output would fill the
-//! memory. At the bound it pauses, so that the server is slowed down as by any slow client, and the
-//! recording says when and for how long.
+//! A reader that is quicker than the disk or than whoever reads standard output would fill the memory. At the
+//! bound it pauses, so that the server is slowed down as by any slow client, and the recording says when and
+//! for how long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 
 use crate::journal::{Entry, EntryKind};
 
-/// How many bytes may wait where nothing else is said.
+/// Number of bytes that may wait by default.
 const MOST: u64 = 64 << 20;
 
-/// What an entry costs beside its bytes.
+/// Cost of an entry in addition to its bytes.
 const ENTRY: u64 = 160;
 
-/// What waits for one who takes entries. A clone is the same.
+/// Entries that wait for a consumer. A clone is the same.
 #[derive(Debug, Clone)]
 pub struct Backlog(Arc<Inner>);
 

@@ -6,7 +6,7 @@ use super::request::{BodyError, RequestError, edit};
 use crate::dialect::request::user_text::prompt_in;
 use crate::json::Kind;
 
-/// Stands before the filler, so that whoever reads the request knows what it is.
+/// Text before the filler, so that whoever reads the request knows what it is.
 const MARK: &str =
     " [sselens padding: what follows only makes the request longer, take no notice of it] ";
 
@@ -32,8 +32,8 @@ pub fn pad(body: &[u8], size: usize) -> Result<Option<Vec<u8>>, RequestError> {
     .map(Some)
 }
 
-/// Where the filler stands in a body that [`pad`] lengthened, from its mark on; `None` where there
-/// is none, or not even the whole mark.
+/// Returns the range of the filler in a body that [`pad`] lengthened, from its mark on; `None` if there is
+/// none, or not even the whole mark.
 pub fn filler(body: &[u8]) -> Option<Range<usize>> {
     let text = std::str::from_utf8(body).ok()?;
     let start = text.find(MARK)?;

@@ -25,17 +25,17 @@ use crate::journal::{
 };
 use crate::rule::Code;
 
-/// How many redirects are followed.
+/// Maximum number of redirects that are followed.
 const MAX_REDIRECTS: usize = 10;
 
-/// How often it is looked whether this program still runs while an exchange does.
+/// Interval of the checks that this program still runs while an exchange does.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
 /// A heartbeat that is so late was held up by a stop and not by a busy machine, in µs.
 const STOPPED: Micros = 2_000_000;
 
-/// Runs an exchange to its end, handing each entry to `tell`. A redirect that is followed is an
-/// separate exchange: `next_id` numbers it. Returns the numbers of those, in order.
+/// Runs an exchange to its end, passing each entry to `tell`. A redirect that is followed is a separate
+/// exchange: `next_id` numbers it. Returns the numbers of those, in order.
 pub(super) async fn run(
     x: ExchangeId,
     outgoing: Outgoing,
@@ -64,7 +64,7 @@ pub(super) async fn run(
     }
 }
 
-/// What a redirect cost, in words; empty where the very same request went to the same origin.
+/// Returns the cost of a redirect, in words; empty if the very same request went to the same origin.
 fn cost(before: &Outgoing, after: &Outgoing) -> String {
     let method =
         (after.method != before.method).then(|| format!("as a {} without the body", after.method));
@@ -108,7 +108,7 @@ pub(super) struct ExchangeLog<'a, T> {
     tell: &'a T,
     /// It was noted that the server quotes a credential.
     echoed: Cell<bool>,
-    /// When the last entry was: none is earlier.
+    /// Time of the last entry: none is earlier.
     last: Cell<Micros>,
 }
 
@@ -139,7 +139,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
         (self.tell)(Entry { exchange: self.x, at: Some(at), kind: what });
     }
 
-    /// Runs it; gives the request that follows a redirect, where one is to be followed.
+    /// Runs it; returns the request that follows a redirect, if one is to be followed.
     async fn run(
         &self,
         outgoing: &Outgoing,
@@ -281,19 +281,19 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
     }
 }
 
-/// What is known of an exchange, however it is stopped.
+/// The known state of an exchange, however it is stopped.
 struct WireState {
     dialed: Dialed,
     connected: bool,
     /// Response headers arrived that are not interim ones.
     headed: bool,
     masker: Masker,
-    /// Where a redirect leads to.
+    /// Status and location of a redirect.
     follow: Option<(u16, String)>,
 }
 
 impl WireState {
-    /// What had not come when the time was over: nothing, once the head is there.
+    /// Returns what had not arrived when the time was over: nothing, once the head is there.
     fn waited(&self, outgoing: &Outgoing) -> String {
         match (self.headed, self.connected) {
             (true, _) => String::new(),
@@ -303,13 +303,13 @@ impl WireState {
     }
 }
 
-/// What arrives: it becomes entries, secrets masked.
+/// The receiver of what arrives: it becomes entries, secrets masked.
 pub(super) struct Receiver<'a, 'b, T> {
     exchange: &'a ExchangeLog<'b, T>,
     pub(super) outgoing: &'a Outgoing,
     wire: &'a mut WireState,
     coded: Option<Coded>,
-    /// How many bytes of a body may still come.
+    /// Number of bytes of a body that may still arrive.
     room: u64,
 }
 
@@ -318,8 +318,8 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         self.exchange.clock
     }
 
-    /// Reads nothing while too much waits to be written or printed, and records that: a silence of
-    /// this program's own must not be taken for the server's.
+    /// Reads nothing while too much waits to be written or printed, and records that: this program's own
+    /// silence must not be treated as the server's.
     pub(super) async fn pause_while_full(&self) {
         let backlogs = self.exchange.backlogs;
         let Some(full) = backlogs.iter().find(|backlog| backlog.is_full()) else { return };
@@ -329,7 +329,7 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         full.room().await;
     }
 
-    /// Waits as long as nothing may arrive, and says what had not come by then.
+    /// Waits as long as nothing may arrive, and reports what had not arrived by then.
     pub(super) async fn idle(&self) -> Stop {
         sleep(self.outgoing.limits.idle_timeout).await;
         Stop::new(EndCause::Timeout(Timeout::Idle), self.wire.waited(self.outgoing))

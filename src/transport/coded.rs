@@ -7,7 +7,7 @@ use crate::journal::{Head, RUN, Secrets};
 pub(crate) struct Coded {
     coding: ContentDecoder,
     secrets: Secrets,
-    /// What was decoded last: a run can begin in it.
+    /// The data that was decoded last: a run can begin in it.
     tail: Vec<u8>,
     found: bool,
     reported: bool,
@@ -23,9 +23,9 @@ impl Coded {
         Some(Self { coding, secrets, tail: Vec::new(), found: false, reported: false })
     }
 
-    /// Takes the next read, and gives how many bytes at its beginning may be kept: all, until a byte
-    /// completes a run of a secret in what is decoded. From that byte on none, for what follows
-    /// cannot be decoded without it.
+    /// Takes the next read, and returns how many bytes at its beginning may be kept: all, until a byte
+    /// completes a run of a secret in what is decoded. From that byte on none, for what follows cannot be
+    /// decoded without it.
     pub(crate) fn keeps(&mut self, read: &[u8]) -> usize {
         if self.found {
             return 0;

@@ -91,8 +91,8 @@ impl Engine {
         Ok(Self { jobs, next, running, all: CancellationToken::new(), thread })
     }
 
-    /// Sends a request; its entries follow as news, and [`News::Over`] when it is dealt with.
-    /// Gives the exchange's number.
+    /// Sends a request; its entries follow as news, and [`News::Over`] when it is dealt with. Returns the
+    /// exchange's number.
     pub fn send(&self, outgoing: Outgoing) -> ExchangeId {
         let x = self.next.fetch_add(1, Ordering::Relaxed);
         let cancel = self.all.child_token();
@@ -105,7 +105,7 @@ impl Engine {
         x
     }
 
-    /// Numbers the exchanges to come from at least `first` on.
+    /// Numbers later exchanges from at least `first` on.
     pub fn number_from(&self, first: ExchangeId) {
         self.next.fetch_max(first, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Why an exchange failed, from the errors of hyper, of HTTP/2 and the system.
+//! The reasons that an exchange failed, from the errors of hyper, of HTTP/2 and the system.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use super::request::Outgoing;
 use crate::journal::EndCause;
 
-/// Why an exchange stopped before its body's own end.
+/// Reason that an exchange stopped before its body's own end.
 pub(super) struct Stop {
     pub(super) cause: EndCause,
     pub(super) detail: String,
@@ -57,7 +57,7 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     causes(error).filter_map(|e| e.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
-/// What HTTP/2 says of an error, where it is one of it.
+/// Returns the HTTP/2 error among an error's causes, if there is one.
 fn http2<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a h2::Error> {
     causes(error).find_map(|e| e.downcast_ref::<h2::Error>())
 }
@@ -67,7 +67,7 @@ fn is_refused_by_server(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_reset() || error.is_go_away())
 }
 
-/// Names an error that came before the head.
+/// Names an error that occurred before the head.
 pub(super) fn before_head(error: &hyper::Error) -> Stop {
     let detail = chain(error);
     let cause = match io_kind(error) {
@@ -82,7 +82,7 @@ pub(super) fn before_head(error: &hyper::Error) -> Stop {
     Stop { cause, detail }
 }
 
-/// Where the connection goes to, as host and port: the proxy, where one is on the way.
+/// Returns the destination of the connection, as host and port: the proxy, if there is one in between.
 pub(super) fn peer(outgoing: &Outgoing) -> String {
     let url = &outgoing.url;
     let port = |url: &url::Url| url.port_or_known_default().map(|p| format!(":{p}"));
@@ -98,7 +98,7 @@ pub(super) fn peer(outgoing: &Outgoing) -> String {
     }
 }
 
-/// Names an error that came inside the body.
+/// Names an error that occurred inside the body.
 pub(super) fn in_body(error: &hyper::Error) -> Stop {
     let detail = chain(error);
     let cause = match (io_kind(error), http2(error)) {

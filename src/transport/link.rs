@@ -17,7 +17,7 @@ use super::Clock;
 use super::stamp::{Stamped, Stamps};
 use crate::journal::{EndCause, Micros};
 
-/// How long an address has to answer before the next one is tried as well (RFC 8305).
+/// Time that an address has to answer before the next one is tried as well (RFC 8305).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// A connection to an upstream.
@@ -27,7 +27,7 @@ pub(crate) enum Link {
     Tls(Box<TlsStream<Link>>),
 }
 
-/// What happened on the way to a connection, with its times.
+/// The steps on the way to a connection, with their times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Dialed {
     pub(crate) resolved: Option<(Micros, Vec<String>)>,
@@ -35,7 +35,7 @@ pub(crate) struct Dialed {
     pub(crate) tls: Option<(Micros, String)>,
 }
 
-/// Why there is no connection.
+/// Reason that there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NoLink {
     pub(crate) cause: EndCause,
@@ -49,7 +49,7 @@ impl NoLink {
     }
 }
 
-/// Connects to a host and port; `dialed` gets how far it came, also where that is not to its end.
+/// Connects to a host and port; `dialed` receives the steps that were reached, even if it fails.
 ///
 /// # Errors
 /// The name has no address, or none of them answers.
@@ -142,7 +142,7 @@ impl Link {
         }
     }
 
-    /// Whether both sides agreed on HTTP/2.
+    /// Returns whether both sides agreed on HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         match self {
             Link::Plain(_) => false,
@@ -150,7 +150,7 @@ impl Link {
         }
     }
 
-    /// Where the stamps of its reads are found.
+    /// Returns where the stamps of its reads are found.
     pub(crate) fn stamps(&self) -> Stamps {
         match self {
             Link::Plain(stream) => stream.stamps(),

@@ -30,18 +30,18 @@ pub(crate) use tls::config as tls_config;
 pub use crate::action::Draft;
 use crate::journal::{Entry, ExchangeId};
 
-/// What the sources tell whoever listens.
+/// A report from the sources to whoever listens.
 #[derive(Debug, Clone)]
 pub enum News {
     /// An entry, in order of arrival.
     Entry(Entry),
     /// The same, of what another program sends and receives.
     Tapped(Entry),
-    /// The journal file could not be written any more, or lags behind; the stream goes on.
+    /// The journal file could not be written any more, or lags behind; the stream continues.
     Trouble {
         /// The exchange that was running, if any.
         x: Option<ExchangeId>,
-        /// What happened.
+        /// Description of what happened.
         text: String,
     },
     /// Something that the user is to know, and that belongs to no exchange.

@@ -10,13 +10,13 @@ use super::{Draft, tls};
 use crate::config::Config;
 use crate::text::preview;
 
-/// How long the list may take.
+/// Maximum time that the list may take.
 const TIME: Duration = Duration::from_secs(30);
 
 /// The longest list that is read, in bytes: OpenRouter's has 400 models in half a megabyte.
 const MAX_BODY: usize = 16 << 20;
 
-/// Why there is no list.
+/// Reason that there is no list.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelsError {
     /// The provider cannot be asked.
@@ -34,7 +34,7 @@ pub enum ModelsError {
     /// There was no answer.
     #[error("no answer from {place}: {why}")]
     Http {
-        /// Who was asked.
+        /// The host that was asked.
         place: String,
         /// The library's words.
         why: reqwest::Error,
@@ -44,9 +44,9 @@ pub enum ModelsError {
     Refused {
         /// The status.
         status: u16,
-        /// Who was asked.
+        /// The host that was asked.
         place: String,
-        /// How its body begins, masked.
+        /// Beginning of its body, masked.
         words: String,
     },
     /// The answer is no list.
@@ -77,7 +77,7 @@ pub fn request(
 
 /// The address of the list that belongs to an address for requests.
 fn list_beside(address: &Url) -> Option<Url> {
-    /// How paths for requests end, and how the list's path ends in place of that.
+    /// Endings of paths for requests, and the endings of the list's path in place of those.
     const ENDS: &[(&str, &str)] = &[
         ("/chat/completions", "/models"),
         ("/responses", "/models"),

@@ -20,7 +20,7 @@ pub(super) struct Proxy {
     login: Option<(String, String)>,
 }
 
-/// What speaks to a proxy how.
+/// The protocol that is spoken to a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProxyKind {
     Http,
@@ -29,7 +29,7 @@ enum ProxyKind {
     Socks5 { resolves: bool },
 }
 
-/// Why a proxy's address cannot be used.
+/// Reason that a proxy's address cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     /// It cannot be parsed.
@@ -101,17 +101,17 @@ impl Proxy {
         (self.uri.host().unwrap_or_default(), self.uri.port_u16().unwrap_or(usual))
     }
 
-    /// Whether the connection to it is through TLS.
+    /// Returns whether the connection to it is through TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.kind() == ProxyKind::Https
     }
 
-    /// Whether requests to an address go to it as they are, with the whole address in them.
+    /// Returns whether requests to an address go to it as they are, with the whole address in them.
     pub(super) fn forwards(&self, url: &url::Url) -> bool {
         matches!(self.kind(), ProxyKind::Http | ProxyKind::Https) && url.scheme() == "http"
     }
 
-    /// What it is shown of its user.
+    /// Returns the credential of its user that it is shown.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         self.basic.as_ref()
     }

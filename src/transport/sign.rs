@@ -22,10 +22,10 @@ const SERVICE: &str = "bedrock";
 /// The headers that a signature adds.
 const ADDED: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
 
-/// What is percent-encoded in a query: all but RFC 3986's unreserved characters.
+/// Characters that are percent-encoded in a query: all but RFC 3986's unreserved characters.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What is percent-encoded in a path.
+/// Characters that are percent-encoded in a path.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
 /// Readies an address for being signed: the colons of a model's name are sent encoded, because AWS

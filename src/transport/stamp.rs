@@ -1,7 +1,7 @@
-//! When the kernel received what a read brings: `SO_TIMESTAMPNS`, where there is such a thing.
+//! Time at which the kernel received what a read brings: `SO_TIMESTAMPNS`, where there is such a thing.
 //!
-//! The stamp is the wall clock's, of the last segment in the read. It is nearer to the sender than
-//! any clock that is asked after the read, as long as the reader keeps up.
+//! The stamp is the wall clock's, of the last segment in the read. It is nearer to the sender than any clock
+//! that is asked after the read, as long as the reader keeps up.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::journal::Micros;
 pub(crate) struct Stamped {
     stream: TcpStream,
     last: Stamps,
-    /// Whether the kernel was asked for stamps.
+    /// True if the kernel was asked for stamps.
     asked: bool,
 }
 
@@ -37,7 +37,7 @@ impl Stamped {
         &self.stream
     }
 
-    /// Where the stamps of its reads are found.
+    /// Returns where the stamps of its reads are found.
     pub(crate) fn stamps(&self) -> Stamps {
         self.last.clone()
     }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::request::{HttpVersion, Transport};
 
-/// Why TLS cannot be configured.
+/// Reason that TLS cannot be configured.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The crypto provider has no usable version.
@@ -74,7 +74,7 @@ fn read_roots(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 #[derive(Debug)]
 struct FixedVerdict {
     provider: Arc<CryptoProvider>,
-    /// Why no certificate is taken: there is no trust store. `None` takes any (`--insecure`).
+    /// Reason that no certificate is accepted: there is no trust store. `None` accepts any (`--insecure`).
     refusal: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::transport::request::mask_body;
 /// The longest word at the end that is held back, since it may be the beginning of a secret.
 const WORD: usize = 512;
 
-/// Where there are secrets in a beginning, and how many bytes at its end are to be held back.
+/// Returns the spans of secrets in a beginning, and how many bytes at its end are to be held back.
 pub(super) fn secrets_in(beginning: &[u8], secrets: &mut Secrets) -> (Vec<Span>, usize) {
     let in_word = |b: &&u8| !b" \t\r\n\"',;<>()[]{}".contains(b);
     let word = beginning.iter().rev().take(WORD).take_while(in_word).count();

@@ -1,10 +1,10 @@
-//! A WebSocket that is being recorded: both directions as on the wire, with the secrets in their
-//! messages masked.
+//! A WebSocket that is being recorded: both directions as on the wire, with the secrets in their messages
+//! masked.
 //!
-//! What a client sends is masked with a key of its own, and either side may compress, so the bytes
-//! do not show what they hold. A read is handed on once the messages in it are complete. A secret in a plain
-//! message is replaced where it stands, so that it reads as `*`; a compressed message with one is
-//! withheld, and with it those that refer to it.
+//! What a client sends is masked with its own key, and either side may compress, so the bytes do not show what
+//! they hold. A read is passed on once the messages in it are complete. A secret in a plain message is replaced
+//! in place, so that it reads as `*`; a compressed message with one is withheld, and with it those that refer
+//! to it.
 
 use std::collections::VecDeque;
 
@@ -24,7 +24,7 @@ const LONG: usize = 1 << 20;
 /// The most bytes of a message that are held until it is complete; a longer one is withheld.
 const MOST: usize = 64 << 20;
 
-/// A read that can be handed on, with its time and what was masked in it.
+/// A read that can be passed on, with its time and what was masked in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settled {
     pub(crate) at: Micros,
@@ -112,7 +112,7 @@ impl WebSocketMasker {
         settled
     }
 
-    /// Whether there are bytes that were not handed on.
+    /// Returns whether there are bytes that were not passed on.
     pub(crate) fn holds(&self) -> bool {
         !(self.client.held.is_empty() && self.server.held.is_empty())
     }
@@ -136,7 +136,7 @@ impl WebSocketMasker {
         }
     }
 
-    /// Nothing more comes: returns what is left of a direction, its last message incomplete.
+    /// Returns what is left of a direction when nothing more arrives, its last message incomplete.
     pub(crate) fn finish(&mut self, sender: Sender, secrets: &mut Secrets) -> Vec<Settled> {
         let side = self.side(sender);
         let mut news = false;
@@ -181,7 +181,7 @@ impl MaskedDirection {
         false
     }
 
-    /// Masks a span of a payload that stands on the wire in parts.
+    /// Masks a span of a payload that is on the wire in parts.
     fn mask(&mut self, parts: &[PayloadPart], at: u64, len: u64) {
         let mut before = 0;
         for part in parts {
@@ -197,7 +197,7 @@ impl MaskedDirection {
         }
     }
 
-    /// What is held is of no message that could be looked at.
+    /// Withholds the held bytes that belong to no message that could be looked at.
     fn withhold(&mut self, sender: Sender, secrets: &Secrets) -> bool {
         let end = self.held_end();
         let settled = self.direction.settled().max(self.from).min(end);
@@ -276,7 +276,7 @@ impl MaskedDirection {
     }
 }
 
-/// Where a byte of a payload stands on the wire that is in parts.
+/// Returns the place on the wire of a byte of a payload that is there in parts.
 fn place(parts: &[PayloadPart], at: u64) -> u64 {
     let mut before = 0;
     for part in parts {
@@ -340,7 +340,7 @@ mod tests {
         out
     }
 
-    /// What the messages are when they are read again, and the bytes that were kept.
+    /// Returns the messages as they are when they are read again, and the bytes that were kept.
     fn recorded(
         extensions: &str,
         wires: &[(Sender, Vec<u8>)],

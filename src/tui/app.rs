@@ -1,7 +1,7 @@
 //! The state of the screen, and what events make of it: the model, and the stack of screens.
 //!
-//! Pure: no IO, no clock, no runtime. Time comes with each event, and what is to happen outside
-//! goes out as effects.
+//! Pure: no IO, no clock, no runtime. Time arrives with each event, and what is to happen outside goes out as
+//! effects.
 
 use crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
 use ratatui::buffer::Buffer;
@@ -49,15 +49,15 @@ pub struct App {
     model: Model,
     /// The screens, the panes at the bottom; the top one gets the keys.
     stack: Vec<Box<dyn Screen>>,
-    /// A prompt whose file is being read or written: it comes back if that fails.
+    /// A prompt whose file is being read or written: it is shown again if that fails.
     waiting: Option<Box<dyn Screen>>,
     effects: Vec<Effect>,
     work: Vec<Work>,
-    /// When the configuration's file was looked at last.
+    /// Time of the last look at the configuration's file.
     looked: Micros,
 }
 
-/// How often the configuration's file is looked at while keys are pressed, in microseconds.
+/// Shortest time between looks at the configuration's file while keys are pressed, in microseconds.
 const SELDOM: Micros = 1_000_000;
 
 impl App {
@@ -75,7 +75,7 @@ impl App {
         app
     }
 
-    /// What is to be done outside before anything happens.
+    /// Returns what is to be done outside before anything happens.
     pub fn begin(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
@@ -136,12 +136,12 @@ impl App {
         self.settle();
     }
 
-    /// Whether a clock on the screen runs.
+    /// Returns whether a clock on the screen runs.
     pub fn is_running(&self) -> bool {
         self.model.is_live() || self.model.is_filtering()
     }
 
-    /// How the user is notified of what happened in the background.
+    /// Returns how the user is notified of what happened in the background.
     pub(super) fn notifies(&self) -> Notifications {
         self.model.notifies()
     }
@@ -154,7 +154,7 @@ impl App {
         plays.into_iter().chain(pairs).chain(self.model.arrivals_wake_in()).chain(lays).min()
     }
 
-    /// How many rows of frames the last drawing formatted: those on the screen, whatever is loaded.
+    /// Returns how many rows of frames the last drawing formatted: those on the screen, whatever is loaded.
     pub fn rows_drawn(&self) -> usize {
         self.model.rows_drawn().get()
     }
@@ -292,7 +292,7 @@ impl App {
         }
     }
 
-    /// Has the configuration read again if it was changed. Somebody who changed it comes back with a key;
+    /// Has the configuration read again if it was changed. A user who changed it presses a key on return;
     /// without one nothing has to wake up.
     fn look_at_configuration(&mut self) {
         let now = self.model.now();

@@ -1,11 +1,11 @@
-//! Whether the terminal is light: asked of it without waiting, its answer picked out of the keys.
+//! The terminal's background, light or dark: asked of it without waiting, its answer picked out of the keys.
 
 use std::io::{self, Write};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 /// Asks for the color of the background (OSC 11). A terminal that does not know that says nothing, and
-/// nobody waits for it.
+/// nothing waits for it.
 ///
 /// # Errors
 /// The terminal is gone.
@@ -14,7 +14,8 @@ pub(super) fn ask(out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Whether the background is light by what the environment says: `COLORFGBG`, as some terminals set it.
+/// Returns whether the background is light by what the environment says: `COLORFGBG`, as some terminals set
+/// it.
 pub fn by_environment(colors: &str) -> Option<bool> {
     let background: u8 = colors.rsplit(';').next()?.trim().parse().ok()?;
     Some(!matches!(background, 0..=6 | 8))
@@ -23,7 +24,7 @@ pub fn by_environment(colors: &str) -> Option<bool> {
 /// Picks the answer out of the keys: to the reader of keys it is Alt and `]`, letters, and an end.
 #[derive(Debug, Default)]
 pub(super) struct BackgroundAnswer {
-    /// What may be one, so far.
+    /// Events that may be an answer, so far.
     held: Vec<Event>,
     text: String,
 }
@@ -74,7 +75,7 @@ impl BackgroundAnswer {
     }
 }
 
-/// Whether the color of an answer is light: `11;rgb:ffff/ffff/ffff`, with one to four digits each.
+/// Returns whether the color of an answer is light: `11;rgb:ffff/ffff/ffff`, with one to four digits each.
 fn is_light(answer: &str) -> Option<bool> {
     let color = answer.split_once("rgb:").or_else(|| answer.split_once("rgba:"))?.1;
     let mut parts = color.split('/').map(|part| {

@@ -1,6 +1,5 @@
-//! The verdict band: the first thing that the eye finds. Its background is the state of the stream;
-//! its lines are the state and the headline, who has to act and which clients fail, and where the
-//! answer came from.
+//! The verdict band: the first thing that the eye finds. Its background is the state of the stream; its lines
+//! are the state and the headline, who has to act and which clients fail, and where the answer is from.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,8 +15,8 @@ use crate::inspect::{Inspection, Outcome, Reason, Returned};
 use crate::journal::Micros;
 use crate::text::{Newlines, count, preview, visible};
 
-/// How many rows the band takes on a screen of that height: the same in every state, so that
-/// nothing moves when a stream ends.
+/// Returns how many rows the band takes on a screen of that height: the same in every state, so that nothing
+/// moves when a stream ends.
 pub(super) fn height(screen: u16) -> u16 {
     match screen {
         0..18 => 1,
@@ -26,24 +25,24 @@ pub(super) fn height(screen: u16) -> u16 {
     }
 }
 
-/// What the band shows.
+/// The contents of the band.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Band {
     /// The background.
     role: Option<Role>,
     /// A sign and the state in capitals; empty where the headline begins with the state.
     state: String,
-    /// What became of the stream, or what it waits for.
+    /// Outcome of the stream, or what it waits for.
     headline: String,
-    /// Who has to act, and which clients fail.
+    /// The party that has to act, and the clients that fail.
     who: Option<Who>,
     /// Host, status, protocol, time to first token.
     facts: String,
-    /// The key that goes on from here, and what it does.
+    /// The key that continues from here, and what it does.
     key: Option<(String, &'static str)>,
 }
 
-/// Who has to act, and which clients fail.
+/// The party that has to act, and the clients that fail.
 #[derive(Debug, PartialEq, Eq)]
 struct Who {
     /// Both in full.
@@ -129,7 +128,7 @@ fn headline_rows(headline: &str, width: usize, most: usize) -> Vec<String> {
     (0..rows).map(row).collect()
 }
 
-/// What the band of the present state shows.
+/// Returns the band of the present state.
 fn of(model: &Model) -> Band {
     let Some(exchange) = model.exchange() else { return idle(model) };
     let facts = facts(model, exchange);
@@ -249,7 +248,7 @@ fn running(exchange: &Exchange, now: Micros) -> Band {
     Band { role: Some(role), state: state.to_owned(), headline, ..Band::default() }
 }
 
-/// Who has to act, and which clients return less than the stream has.
+/// Returns the party that has to act, and the clients that return less than the stream has.
 fn who(inspection: &Inspection) -> Option<Who> {
     let suffer: Vec<&str> = inspection
         .clients()

@@ -11,7 +11,7 @@ use crate::action::{Action, Context, Effect, types_instead};
 use crate::inspect::{Rule, Severity};
 use crate::text::{Newlines, visible};
 
-/// Whether an action opens something over the panes.
+/// Returns whether an action opens something over the panes.
 pub(super) fn opens(action: Action) -> bool {
     matches!(
         action,
@@ -138,20 +138,20 @@ pub(super) fn say_where(model: &mut Model, contexts: &[Context], key: KeyEvent) 
     }
 }
 
-/// What an explanation is of: a finding, a stall in progress, or a difference.
+/// The subject of an explanation: a finding, a stall in progress, or a difference.
 pub(super) struct Explained<'a> {
     pub(super) rule: &'static Rule,
     pub(super) severity: Severity,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub(super) headline: &'a str,
     /// The library's words about it; mostly empty.
     pub(super) detail: &'a str,
-    /// Where it was found; empty where that is no single place.
+    /// Place where it was found; empty if that is no single place.
     pub(super) place: &'a str,
 }
 
-/// Explains a finding or a difference: what was found where, and the page of its rule. Who breaks on
-/// it and what to do stand before what only illustrates it, since there may be room for little.
+/// Explains a finding or a difference: what was found where, and the page of its rule. Who breaks on it and
+/// what to do precede what only illustrates it, since there may be room for little.
 pub(super) fn explanation(of: &Explained<'_>) -> Doc {
     let mut doc = Doc::new();
     let (sign, role) = severity_sign(Some(of.severity));

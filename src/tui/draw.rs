@@ -1,4 +1,4 @@
-//! What every screen is drawn with: the footer, and what is drawn where there is no room.
+//! The parts that every screen is drawn with: the footer, and what is drawn where there is no room.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,7 +12,7 @@ use super::theme::{Role, Theme};
 use super::widget::line;
 use crate::action::Action;
 
-/// Whether there is no room for anything.
+/// Returns whether there is no room for anything.
 pub(super) fn is_too_small(screen: Rect) -> bool {
     screen.width < MIN.0 || screen.height < MIN.1
 }

@@ -1,5 +1,5 @@
-//! Where everything stands: a pure function of the size and of what is in focus, asked by drawing,
-//! by the mouse and by "a page down" alike.
+//! The layout of the screen: a pure function of the size and of what is in focus, asked by drawing, by the
+//! mouse and by "a page down" alike.
 
 use ratatui::layout::Rect;
 
@@ -11,12 +11,12 @@ pub(super) const MIN: (u16, u16) = (40, 10);
 /// From this size on all panes are shown at once.
 pub(super) const FULL: (u16, u16) = (100, 26);
 
-/// What the arrangement depends on beside the size.
+/// The inputs of the arrangement besides the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View<'a> {
-    /// Where each pane stands.
+    /// The place of each pane.
     pub places: &'a [PanePlace],
-    /// Which panes have something to show.
+    /// True for each pane that has something to show.
     pub shown: &'a [bool],
     /// The index of the pane in focus.
     pub focus: usize,
@@ -24,7 +24,7 @@ pub(super) struct View<'a> {
     pub zoom: bool,
     /// Somebody types in a pane at the left, which gets half of the width.
     pub typing: bool,
-    /// The indexes of the panes that stand beside an explanation, where one is open.
+    /// The indexes of the panes beside an explanation, if one is open.
     pub beside: Option<&'a [usize]>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Areas {
     pub strip: Rect,
     /// The keys that count.
     pub footer: Rect,
-    /// Where an explanation stands.
+    /// The area of an explanation.
     pub dock: Rect,
     /// The screen is too small for anything.
     pub too_small: bool,
@@ -112,10 +112,10 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     areas
 }
 
-/// From this width on an explanation stands at the right of all panes, else below some.
+/// The least width with an explanation to the right of all panes; otherwise it is below some.
 const WIDE: u16 = 150;
 
-/// Where an explanation stands in what title, band and footer leave of a screen.
+/// Returns the area of an explanation in what title, band and footer leave of a screen.
 fn dock(screen: Rect, rest: Rect) -> Rect {
     if screen.width >= WIDE && screen.height >= FULL.1 {
         let width = (screen.width - FULL.0).min(72);
@@ -125,7 +125,7 @@ fn dock(screen: Rect, rest: Rect) -> Rect {
     Rect { y: rest.bottom() - height, height, ..rest }
 }
 
-/// Where an explanation stands on a screen of that size; empty on one that is too small.
+/// Returns the area of an explanation on a screen of that size; empty on one that is too small.
 pub(super) fn docked(screen: Rect) -> Rect {
     areas(
         screen,
@@ -155,7 +155,7 @@ fn above(area: Rect, beside: &[usize], panes: &mut [Rect]) {
     }
 }
 
-/// Gives an area to those panes that stand in it, one below the other, by their shares.
+/// Divides an area among the panes that are in it, one below the other, by their shares.
 fn stack(area: Rect, view: View<'_>, stands: impl Fn(&PanePlace) -> bool, panes: &mut [Rect]) {
     let View { places, shown, .. } = view;
     let here: Vec<usize> = (0..places.len()).filter(|i| stands(&places[*i]) && shown[*i]).collect();

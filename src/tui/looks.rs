@@ -1,4 +1,4 @@
-//! Which theme is shown: the one that was chosen, or by the terminal's background.
+//! The theme that is shown: the one that was chosen, or by the terminal's background.
 
 use super::colors::Colors;
 use super::theme::Theme;
@@ -14,7 +14,7 @@ pub struct Looks {
     /// The colors that the terminal shows.
     colors: Colors,
     chosen: String,
-    /// Whether the terminal is light, as far as it is known.
+    /// True if the terminal is light, as far as it is known.
     light: Option<bool>,
 }
 
@@ -42,7 +42,7 @@ impl Looks {
         Ok(Self { themes, colors, chosen, light })
     }
 
-    /// The theme of that name of those that the program comes with, in color.
+    /// The looks with the built-in theme of that name, in color.
     pub fn built_in(name: &str) -> Self {
         let themes = Themes::built_in();
         Self { themes, colors: Colors::All, chosen: name.to_owned(), light: None }
@@ -53,7 +53,7 @@ impl Looks {
         Self { colors: Colors::None, ..self }
     }
 
-    /// Whether the terminal's background decides, and is not known.
+    /// Returns whether the terminal's background decides, and is not known.
     pub fn asks_terminal(&self) -> bool {
         self.colors != Colors::None && self.chosen == AUTO && self.light.is_none()
     }
@@ -63,7 +63,7 @@ impl Looks {
         self.light = Some(light);
     }
 
-    /// What is chosen: a theme's name, or that the terminal decides.
+    /// The choice: a theme's name, or that the terminal decides.
     pub(super) fn chosen(&self) -> &str {
         &self.chosen
     }

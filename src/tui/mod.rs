@@ -50,7 +50,7 @@ use crate::storage::curl::CurlError;
 pub struct ProviderInfo {
     /// Its name.
     pub name: String,
-    /// How it speaks, or `auto`.
+    /// Name of its dialect, or `auto`.
     pub dialect: String,
     /// Everything before the dialect's path, for display.
     pub base_url: String,
@@ -60,7 +60,7 @@ pub struct ProviderInfo {
     pub model: String,
     /// The environment variable that holds its key.
     pub key_variable: Option<String>,
-    /// Whether that variable is set.
+    /// True if that variable is set.
     pub key_is_set: bool,
     /// One line for lists.
     pub about: String,
@@ -69,12 +69,12 @@ pub struct ProviderInfo {
 }
 
 impl ProviderInfo {
-    /// Whether it is the embedded lab.
+    /// Returns whether it is the embedded lab.
     fn is_lab(&self) -> bool {
         self.base_url.starts_with("lab:")
     }
 
-    /// Where a request goes, as far as it is known before it is sent.
+    /// Returns the destination of a request, as far as it is known before it is sent.
     fn address(&self) -> String {
         if self.is_lab() {
             return "the embedded lab".to_owned();
@@ -107,7 +107,7 @@ pub type FindVariables = Arc<dyn Fn(&Draft) -> Vec<VariableState> + Send + Sync>
 /// The body of a minimal request to a provider (its `model` is the one to ask), with a prompt.
 pub type PromptBody = Arc<dyn Fn(&ProviderInfo, &str) -> String + Send + Sync>;
 
-/// What a bug report is about.
+/// The subject of a bug report.
 #[derive(Debug, Clone, Copy)]
 pub enum BugReport<'a> {
     /// Exchanges of a session.
@@ -116,16 +116,16 @@ pub enum BugReport<'a> {
     Compared {
         /// The two, in this order.
         sides: [(ExchangeId, &'a Inspection); 2],
-        /// What they differ in.
+        /// Their differences.
         found: &'a Comparison,
-        /// What their requests differ in, where these were two.
+        /// The differences between their requests, if these were two.
         requests: Option<&'a str>,
     },
     /// A request that was sent many times.
     Repeated {
-        /// What became of them.
+        /// Their outcomes.
         tally: &'a Tally,
-        /// How many were to be sent.
+        /// Number of requests that were to be sent.
         asked: u64,
         /// Those that were kept.
         examples: &'a [(ExchangeId, &'a Inspection)],
@@ -133,7 +133,7 @@ pub enum BugReport<'a> {
 }
 
 impl BugReport<'_> {
-    /// Writes it. `key` gives the variable that holds the key of a provider, by its name.
+    /// Writes it. `key` returns the variable that holds the key of a provider, by its name.
     pub fn markdown(self, key: crate::report::KeyVariable<'_>) -> String {
         use crate::report::{RecordingOrigin, markdown, markdown_compared, markdown_repeated};
         let (origin, mut page) = (RecordingOrigin::default(), Vec::new());
@@ -151,7 +151,7 @@ impl BugReport<'_> {
     }
 }
 
-/// What the screen asks of code that it may not name.
+/// Functions that the screen needs from code that it may not name.
 #[derive(Clone)]
 pub struct Tools {
     /// Reads a curl command line.
@@ -172,20 +172,20 @@ impl std::fmt::Debug for Tools {
     }
 }
 
-/// What another reading of the configuration changes while the screen is there.
+/// Settings that another reading of the configuration changes while the screen is there.
 #[derive(Debug, Clone)]
 pub struct Reloaded {
     /// The providers to choose from.
     pub providers: Vec<ProviderInfo>,
     /// The folder with requests in files.
     pub requests: PathBuf,
-    /// How the user is notified of what happened in the background.
+    /// Settings for notifications of what happened in the background.
     pub notify: Notifications,
     /// Thresholds and severities, for exchanges that begin from now on.
     pub options: Arc<InspectOptions>,
     /// Key bindings.
     pub keys: Keymap,
-    /// Whose keys they are like.
+    /// The preset for the keys.
     pub keymap: Preset,
     /// The themes, and which is shown.
     pub looks: Looks,
@@ -193,16 +193,16 @@ pub struct Reloaded {
     pub tools: Tools,
 }
 
-/// What the screen begins with.
+/// Everything that the screen begins with.
 #[derive(Debug)]
 pub struct Startup {
     /// The providers to choose from.
     pub providers: Vec<ProviderInfo>,
-    /// What stands in the editor. An empty body is replaced by the provider's minimal request.
+    /// The request in the editor. An empty body is replaced by the provider's minimal request.
     pub draft: Draft,
     /// The folder with requests in files.
     pub requests: PathBuf,
-    /// How the user is notified of what happened in the background.
+    /// Settings for notifications of what happened in the background.
     pub notify: Notifications,
     /// Edits are kept for the next start: ending the program loses none.
     pub keeps_drafts: bool,
@@ -214,11 +214,11 @@ pub struct Startup {
     pub options: Arc<InspectOptions>,
     /// Key bindings.
     pub keys: Keymap,
-    /// Whose keys they are like, and how the body is typed.
+    /// The preset for the keys, and for how the body is typed.
     pub keymap: Preset,
     /// The themes, and which is shown.
     pub looks: Looks,
-    /// What is shown to the user at once.
+    /// Messages that are shown to the user at once.
     pub messages: Vec<String>,
     /// Code that the screen may not name.
     pub tools: Tools,

@@ -44,7 +44,7 @@ impl Panes {
         all.map(|(i, pane)| (i, pane.spec())).collect()
     }
 
-    /// Where everything stands.
+    /// Returns the areas of everything on the screen.
     fn areas(&self, model: &Model) -> Areas {
         let size = model.size();
         let beside: Vec<usize> =
@@ -130,7 +130,7 @@ impl Panes {
         model.push(ReadingScreen::finding(&title, doc));
     }
 
-    /// What can be copied, with the focused pane's choice selected.
+    /// Opens the list of what can be copied, with the focused pane's choice selected.
     fn copy_menu(&self, model: &mut Model) {
         let all = |specs: Vec<&'static Spec>| -> Vec<&'static Copyable> {
             specs.into_iter().flat_map(|s| s.copies).chain(COPIES).collect()
@@ -153,7 +153,7 @@ impl Panes {
     }
 }
 
-/// What the footer offers while a recording plays.
+/// The actions that the footer offers while a recording plays.
 const PLAYBACK: &[Action] = &[
     Action::Pause,
     Action::StepForward,

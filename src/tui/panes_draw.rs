@@ -1,4 +1,4 @@
-//! Drawing what stands around the panes: title, verdict, tabs, divider, strip.
+//! Drawing of what is around the panes: title, verdict, tabs, divider, strip.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -58,10 +58,10 @@ pub(super) fn title(model: &Model, area: Rect, buf: &mut Buffer) {
     );
 }
 
-/// How many entries may wait to be shown before the screen says so.
+/// Largest number of entries that may wait to be shown before the screen says so.
 const LAG: usize = 1000;
 
-/// What the stream does: a sign, a word, how many frames, how long.
+/// Returns what the stream does: a sign, a word, how many frames, how long.
 fn state(model: &Model) -> Vec<(String, Role)> {
     if let Some(parts) = model.repetition_state() {
         return vec![(parts, Role::Running)];
@@ -100,7 +100,7 @@ fn state(model: &Model) -> Vec<(String, Role)> {
     parts
 }
 
-/// Draws the bar of the names of these panes, which come with their indexes.
+/// Draws the bar of the names of these panes, which are passed with their indexes.
 pub(super) fn tabs(
     model: &Model,
     panes: &[(usize, &Spec)],
@@ -204,7 +204,7 @@ fn tab_title(spec: &Spec, width: u16) -> &'static str {
     if width < 60 { spec.title.1 } else { spec.title.0 }
 }
 
-/// Where the names stand in the tab bar, by the panes' indexes; the one in focus always does.
+/// Returns the places of the names in the tab bar, by the panes' indexes; the one in focus always has one.
 pub(super) fn tab_bar(
     panes: &[(usize, &Spec)],
     area: Rect,

@@ -26,23 +26,23 @@ use crate::transport::{Clock, News};
 
 /// The shortest time between two drawings.
 const FRAME: u64 = 16_000;
-/// How often a running clock is redrawn, in microseconds.
+/// Interval at which a running clock is redrawn, in microseconds.
 const TICK: u64 = 200_000;
-/// How much news is taken at once.
+/// Largest number of news items that are received at once.
 const BATCH: usize = 256;
-/// How long news is taken in before keys are looked at again, in microseconds: a fast stream must
-/// not keep a key waiting.
+/// Time for which news is processed before keys are looked at again, in microseconds: a fast stream must not
+/// keep a key waiting.
 const SLICE: u64 = 8_000;
 
-/// Who does what the screen asks for. Nothing here may block: long work goes to a task, and its
-/// result to `done`.
+/// The runner of what the screen asks for. Nothing here may block: long work goes to a task, and its result
+/// to `done`.
 pub trait EffectRunner {
-    /// Does it, or sees to it that it is done. [`Effect::Copy`], `Redraw`, `Suspend` and `Quit`
-    /// never come here.
+    /// Does it, or sees to it that it is done. [`Effect::Copy`], `Redraw`, `Suspend` and `Quit` never arrive
+    /// here.
     fn perform(&mut self, effect: Effect, done: &UnboundedSender<Done>);
 }
 
-/// Why the user's editor changed nothing.
+/// Reason that the user's editor changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// It could not be run, or its file not be written or read.
@@ -70,12 +70,12 @@ pub trait Console {
     /// # Errors
     /// The terminal is gone.
     fn copy(&mut self, text: &str) -> io::Result<String>;
-    /// Tells the user that something happened, however the configuration has it.
+    /// Notifies the user that something happened, however the configuration has it.
     ///
     /// # Errors
     /// The terminal is gone.
     fn notify(&mut self, how: Notifications, text: &str) -> io::Result<()>;
-    /// Leaves the screen to the shell, and comes back.
+    /// Leaves the screen to the shell, and takes it back afterwards.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -92,13 +92,13 @@ pub trait Console {
     fn resume(&mut self) -> io::Result<()>;
 }
 
-/// What happens around the program: a signal of the operating system, an answer of the terminal, another
+/// An event around the program: a signal of the operating system, an answer of the terminal, another
 /// configuration.
 #[derive(Debug, Clone)]
 pub enum Signal {
     /// End, with this exit status.
     End(u8),
-    /// The program was stopped and goes on.
+    /// The program was stopped and continues.
     Continued,
     /// The terminal's background is light, or dark.
     Background {
@@ -111,7 +111,7 @@ pub enum Signal {
     Misconfigured(String),
 }
 
-/// How the loop ended.
+/// The way that the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The user quit.
@@ -134,18 +134,18 @@ impl Ended {
 
 /// Everything that the loop works with.
 pub struct Run<'a, B: Backend, C, R> {
-    /// Where to draw.
+    /// The terminal to draw on.
     pub terminal: &'a mut Terminal<B>,
     /// The terminal beyond that.
     pub console: &'a mut C,
-    /// Who does what the screen asks for.
+    /// The runner of what the screen asks for.
     pub effects: &'a mut R,
     /// The one clock.
     pub clock: Clock,
 }
 
-/// Runs the screen until it ends. A terminal that vanishes ends it quietly: the journal has what
-/// came, and there is no one to report it to.
+/// Runs the screen until it ends. A terminal that vanishes ends it quietly: the journal has what arrived, and
+/// there is no one to report it to.
 pub async fn run<B, C, R, I, G>(
     mut on: Run<'_, B, C, R>,
     startup: Startup,
@@ -216,11 +216,11 @@ fn wakes_in(app: &App, drawn: Option<u64>, now: u64) -> Option<u64> {
     }
 }
 
-/// What the loop waits for.
+/// The sources that the loop waits for.
 struct Sources<I, G> {
     input: I,
     signals: Option<G>,
-    /// Where news comes from; `None` once nobody can send any.
+    /// The source of news; `None` once no one can send any.
     news: Option<UnboundedReceiver<News>>,
     /// News that was received and not taken in yet.
     pending: VecDeque<News>,
@@ -229,7 +229,7 @@ struct Sources<I, G> {
     worked: UnboundedReceiver<Worked>,
 }
 
-/// What ended the waiting.
+/// The event that ended the waiting.
 enum Woken {
     /// Something for the application.
     Event(Event),
@@ -237,7 +237,7 @@ enum Woken {
     News,
     /// The time is over.
     Timer,
-    /// The program was stopped and goes on.
+    /// The program was stopped and continues.
     Continued,
     /// A signal asks for the end, with this exit status.
     End(u8),
@@ -263,7 +263,7 @@ where
         Self { input, signals: Some(signals), news: Some(news), pending, batch, done, worked }
     }
 
-    /// How much news was not taken in yet.
+    /// Returns the number of news items that were not processed yet.
     fn waiting(&self) -> usize {
         self.pending.len() + self.news.as_ref().map_or(0, UnboundedReceiver::len)
     }
@@ -275,8 +275,8 @@ where
         self.pending.drain(..).chain(sent)
     }
 
-    /// Waits for the next thing, at most for `wake` microseconds. In this order: a signal ends what a
-    /// key would go on with, and a key is answered before the news, of which there may be no end.
+    /// Waits for the next thing, at most for `wake` microseconds. In this order: a signal ends what a key
+    /// would continue, and a key is answered before the news, of which there may be no end.
     async fn next(&mut self, wake: Option<u64>) -> Woken {
         let Self { input, signals, news, pending, batch, done, worked } = self;
         tokio::select! {
@@ -319,7 +319,7 @@ async fn next_of<S: Stream + Unpin>(stream: &mut Option<S>) -> Option<S::Item> {
     }
 }
 
-/// Waits for news and takes a batch of it; 0 once nobody can send any.
+/// Waits for news and receives a batch of it; returns 0 once no one can send any.
 async fn receive(news: &mut Option<UnboundedReceiver<News>>, batch: &mut Vec<News>) -> usize {
     match news {
         Some(news) => news.recv_many(batch, BATCH).await,
@@ -387,7 +387,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         self.console.end()
     }
 
-    /// Draws what there is when nobody can type any more: somebody may still look at that, as tests do.
+    /// Draws what there is when no one can type any more: someone may still look at that, as tests do.
     fn draw_last(
         &mut self,
         app: &mut App,
@@ -417,7 +417,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         None
     }
 
-    /// Does an effect; tells whether the program ends.
+    /// Does an effect; returns whether the program ends.
     fn perform(
         &mut self,
         effect: Effect,

@@ -28,7 +28,7 @@ use super::background;
 use super::run::{Console, EditError, Signal};
 use crate::config::{Desktop, Notifications};
 
-/// The terminal, taken. It is given back when this is dropped, and before a panic is printed.
+/// The terminal, taken. It is released when this is dropped, and before a panic is printed.
 pub struct Tty {
     held: Arc<AtomicBool>,
     /// Some thread of the program panicked.
@@ -38,7 +38,7 @@ pub struct Tty {
     keys: Arc<Keys>,
 }
 
-/// Who reads the keyboard: the thread of [`input`], or an editor of the user's.
+/// The reader of the keyboard: the thread of [`input`], or an editor of the user's.
 #[derive(Debug, Default)]
 struct Keys {
     state: Mutex<Lent>,
@@ -53,7 +53,7 @@ struct Lent {
     parked: bool,
 }
 
-/// How long the thread of keys may take to stop reading.
+/// Longest time that the thread of keys may take to stop reading.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Keys {
@@ -90,8 +90,8 @@ impl Keys {
     }
 }
 
-/// Where the cells go. ratatui's own drop shows the cursor, and complains on standard error where
-/// it cannot: a panic if that has vanished, too. The cursor is [`Tty`]'s to show, so no drop.
+/// The terminal that the cells go to. ratatui's own drop shows the cursor, and complains on standard error
+/// where it cannot: a panic if that has vanished, too. The cursor is [`Tty`]'s to show, so no drop.
 pub type Cells = ManuallyDrop<Terminal<Quiet>>;
 
 /// The terminal's cells, never asking it anything. ratatui asks for the cursor's place whenever it
@@ -174,13 +174,13 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
 }
 
 impl Tty {
-    /// Whether some thread of the program panicked since the terminal was taken: then it was given
-    /// back, and the end of the loop is no vanished terminal.
+    /// Returns whether some thread of the program panicked since the terminal was taken: then it was
+    /// released, and the end of the loop is no vanished terminal.
     pub fn panicked(&self) -> bool {
         self.panicked.load(Ordering::SeqCst)
     }
 
-    /// Asks the terminal for its background; nobody waits for the answer.
+    /// Asks the terminal for its background; nothing waits for the answer.
     pub fn ask_background(&self) {
         let silent = std::env::var_os("TERM").is_some_and(|t| t == "linux" || t == "dumb");
         if !silent {
@@ -223,7 +223,7 @@ impl Tty {
     }
 }
 
-/// Gives the terminal back, once.
+/// Releases the terminal, once.
 fn give_back(held: &AtomicBool) {
     if !held.swap(false, Ordering::SeqCst) {
         return;
@@ -349,15 +349,15 @@ fn to_tmux(text: &str) -> io::Result<()> {
     }
 }
 
-/// What the user does, read by a separate thread.
+/// Returns what the user does, read by a separate thread.
 ///
-/// crossterm 0.29 never returns from reading a terminal that has vanished (its own `EventStream`
-/// takes whoever polls it along). Whatever it does, the loop must go on: SIGHUP ends it then.
+/// crossterm 0.29 never returns from reading a terminal that has vanished (its own `EventStream` blocks
+/// whoever polls it, too). Whatever it does, the loop must continue: SIGHUP ends it then.
 ///
 /// # Errors
 /// The thread cannot be made.
 ///
-/// What the terminal says about its background comes as signals, in the second stream.
+/// What the terminal says about its background arrives as signals, in the second stream.
 pub fn input(
     tty: &Tty,
 ) -> io::Result<(
@@ -418,7 +418,7 @@ pub fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     Ok(stream::select_all(streams))
 }
 
-/// Where there are no signals, none come.
+/// Returns a stream without signals, where there are none.
 ///
 /// # Errors
 /// None.

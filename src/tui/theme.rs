@@ -1,4 +1,4 @@
-//! What each thing on the screen looks like.
+//! The look of each thing on the screen.
 
 use ratatui::style::Style;
 
@@ -7,7 +7,7 @@ use crate::config::theme::Styles;
 /// Makes the roles and their names from one table.
 macro_rules! roles {
     ($($variant:ident $name:literal)*) => {
-        /// A role that a piece of the screen plays; the theme gives it a style.
+        /// A role that a piece of the screen plays; the theme sets its style.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the names are the configuration's")]
         pub enum Role { $($variant),* }
@@ -74,7 +74,7 @@ roles! {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     styles: Vec<Style>,
-    /// Whether colors are shown at all (`NO_COLOR`); attributes always are.
+    /// True if colors are shown at all (`NO_COLOR`); attributes always are.
     pub color: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Work that takes longer than a drawing may, and touches nothing outside: it is done on threads of
-//! its own, and what these report comes back as events.
+//! Work that takes longer than a drawing may, and touches nothing outside: it is done on separate threads, and
+//! what these report arrives as events.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Resul
     std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }
 
-/// So many bytes of body take longer than a drawing to be folded, compared or given back.
+/// Number of bytes of body that take longer than a drawing to be folded, compared or freed.
 pub(super) const MUCH: u64 = 4 << 20;
 
 /// So many bytes of body are read as twenty clients do within a few milliseconds.

@@ -23,7 +23,7 @@ pub(in crate::cli) struct Global {
     /// Do not save the screen's sessions in the data directory
     #[arg(long, global = true)]
     pub(in crate::cli) no_autosave: bool,
-    /// When to use colors
+    /// Choose when to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub(in crate::cli) color: Color,
     /// Write the program's own log to FILE; keys are masked in it
@@ -49,7 +49,8 @@ impl Global {
         }
     }
 
-    /// Whether standard output gets colors: <https://no-color.org>, then the terminal.
+    /// Returns the palette of standard output, with or without colors: <https://no-color.org>, then the
+    /// terminal.
     pub(in crate::cli) fn palette(&self) -> Palette {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let dumb = is_dumb();
@@ -61,7 +62,7 @@ impl Global {
         Palette { color: color && !no_color }
     }
 
-    /// Reads the configuration, and notes on standard error where keys came from.
+    /// Reads the configuration, and notes the sources of keys on standard error.
     pub(in crate::cli) fn load(&self) -> Result<Config, Failure> {
         let sources = ConfigSources {
             config: self.config.clone(),
@@ -77,7 +78,7 @@ impl Global {
     }
 }
 
-/// Whether the terminal says that it understands no escape sequence.
+/// Returns whether the terminal says that it understands no escape sequence.
 pub(in crate::cli) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::inspect::Severity;
 
-/// What is sent, and how.
+/// The request to send, and how to send it.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Request")]
 pub(in crate::cli) struct RequestArgs {
@@ -32,7 +32,7 @@ pub(in crate::cli) struct RequestArgs {
     /// A request in a file (TOML or JSON): provider or address, headers, body, variables
     #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "curl"])]
     pub(in crate::cli) request: Option<PathBuf>,
-    /// Which of the environments of the request's file gives its variables their values
+    /// Environment of the request's file that provides the values of its variables
     #[arg(long, value_name = "NAME", requires = "request")]
     pub(in crate::cli) environment: Option<String>,
     /// A system prompt
@@ -96,7 +96,7 @@ pub(in crate::cli) struct LabFlags {
     /// The lab's pace: 2 is half as fast, 0 sends everything at once
     #[arg(long, value_name = "FACTOR", value_parser = seconds)]
     pub(in crate::cli) pace: Option<f64>,
-    /// The lab's random seed: the same number gives the same bytes
+    /// The lab's random seed: the same number produces the same bytes
     #[arg(long, value_name = "N")]
     pub(in crate::cli) seed: Option<u64>,
 }
@@ -108,7 +108,7 @@ impl LabFlags {
     }
 }
 
-/// The same again, for faults that come and go.
+/// Repetition of a request, for intermittent faults.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Repetition")]
 pub(in crate::cli) struct RepeatArgs {
@@ -116,7 +116,7 @@ pub(in crate::cli) struct RepeatArgs {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(in crate::cli) repeat: u64,
-    /// How many run at the same time
+    /// Number of runs at the same time
     #[arg(long, value_name = "K", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(in crate::cli) parallel: u64,
@@ -130,7 +130,7 @@ pub(in crate::cli) struct RepeatArgs {
 }
 
 impl RepeatArgs {
-    /// Whether there are many exchanges to be counted.
+    /// Returns whether there are many exchanges to count.
     pub(in crate::cli) fn is_many(&self) -> bool {
         self.repeat > 1 || !self.sizes.is_empty()
     }
@@ -148,7 +148,7 @@ fn size(text: &str) -> Result<u64, ValueError> {
     size.filter(|n| (1..=MOST).contains(n)).ok_or(ValueError::Size)
 }
 
-/// What comes out.
+/// The output of a command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(in crate::cli) struct OutputArgs {
@@ -190,7 +190,7 @@ impl FailOn {
     }
 }
 
-/// What is known about a bare body.
+/// Known facts about a bare body.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Bare bodies")]
 pub(in crate::cli) struct BareArgs {

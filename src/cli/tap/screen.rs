@@ -1,4 +1,4 @@
-//! What the taps record on the screen, live; and a program whose output is kept apart meanwhile.
+//! The live screen of what the taps record, and a program whose output is kept separate meanwhile.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What is done with what the taps record: it is saved, printed and summed up.
+//! Saves, prints and sums up what the taps record.
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, Write as _};
@@ -22,20 +22,20 @@ use crate::tap::{Tap, TapError, TapNews, TapOptions};
 use crate::text;
 use crate::transport::Clock;
 
-/// How often it is looked whether a call around a gateway is complete on both sides.
+/// Interval between checks whether a call around a gateway is complete on both sides.
 const PAIRS: Duration = Duration::from_millis(100);
 
 /// The most lines that wait for the end of a program that has the terminal.
 const MOST_LINES: usize = 10_000;
 
-/// What the taps recorded so far, and where it goes.
+/// The records of the taps so far, and where they go.
 pub(super) struct TapSession<'a> {
     global: &'a Global,
     clock: Clock,
     recorder: Option<Recorder>,
     troubles: mpsc::UnboundedReceiver<String>,
     printer: Printer,
-    /// Where each call is sent as a span.
+    /// Exporter that sends each call as a span.
     exporter: Option<Exporter>,
     /// Both sides of a gateway.
     around: Option<Around>,
@@ -102,7 +102,7 @@ impl<'a> TapSession<'a> {
         })
     }
 
-    /// Starts a tap whose entries are saved before they come as news.
+    /// Starts a tap whose entries are saved before they arrive as news.
     pub(super) fn start(
         &self,
         side: Side,
@@ -119,8 +119,8 @@ impl<'a> TapSession<'a> {
         })
     }
 
-    /// Takes in what the tap tells until `stop` comes. The program of the tap is started before: this thread lets
-    /// those that forward and write go first.
+    /// Takes in what the tap reports until `stop` resolves. The program of the tap is started before this
+    /// call: this thread lets those that forward and write go first.
     pub(super) async fn follow(
         &mut self,
         news: &mut mpsc::Receiver<(Side, TapNews)>,
@@ -143,7 +143,7 @@ impl<'a> TapSession<'a> {
         }
     }
 
-    /// Tells something on standard error, or later where a program has the terminal.
+    /// Reports something on standard error, or later if a program has the terminal.
     fn notify(&mut self, line: String) {
         match &mut self.waiting {
             Some(waiting) => {

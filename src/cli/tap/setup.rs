@@ -1,4 +1,4 @@
-//! What the arguments of `tap` say: where it listens, where requests go, what is decrypted.
+//! The meaning of the arguments of `tap`: where it listens, where requests go, what is decrypted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::tap::launch::{self, Launch};
 use crate::tap::{Routes, Tap, TapError, TapOptions, Upstream};
 use crate::transport::request::Transport;
 
-/// Where a tap listens that has no other address.
+/// Port of a tap that has no other address.
 const PORT: u16 = 9200;
 
 /// Everything that the taps of a run are started with.
@@ -34,7 +34,7 @@ pub(super) struct Taps {
     pub(super) taps: Vec<Tap>,
     /// The address that a program is started with.
     pub(super) url: String,
-    /// What listens where, a line each.
+    /// Lines that say what listens where.
     pub(super) about: Vec<String>,
 }
 

@@ -24,7 +24,7 @@ use crate::transport::request::{Outgoing, Transport, resolve};
 use crate::transport::{Draft, Engine, models};
 use crate::tui::EffectRunner;
 
-/// What an effect attempts.
+/// Returns what an effect attempts.
 fn attempt(effect: &Effect) -> Attempt {
     match effect {
         Effect::Send(_) | Effect::Compare(_) | Effect::CompareWith { .. } => Attempt::Send,
@@ -163,8 +163,8 @@ impl UiRunner {
         self.engine.cancel(x);
     }
 
-    /// Reads a recording to stand beside the session's exchanges. Its clock is another one, and it
-    /// is in a file already: the session's own file does without.
+    /// Reads a recording to show beside the session's exchanges. Its clock is another one, and it is in a
+    /// file already, so it is not added to the session's own file.
     fn load_beside(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> std::io::Result<()> {
         let numbers = self.engine.numbers();
         let renumber = move |entries: &mut Vec<crate::journal::Entry>| {
@@ -183,7 +183,7 @@ impl UiRunner {
         self.loader.load(path, renumber, done, beside)
     }
 
-    /// Goes on reading the recording that the program was started with, or begins with another.
+    /// Continues reading the recording that the program was started with, or begins with another.
     fn load(&mut self, path: PathBuf, done: &UnboundedSender<Done>) -> std::io::Result<()> {
         let Some(preload) = self.preload.take().filter(|p| p.path == path) else {
             return self.loader.load(path, |_| {}, done, Done::Loaded);

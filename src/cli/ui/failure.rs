@@ -1,4 +1,4 @@
-//! Why what the screen asked for was not done.
+//! Reasons that what the screen asked for was not done.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::storage::request_file::RequestFileError;
 use crate::transport::models;
 use crate::transport::request::RequestError;
 
-/// Why an effect failed.
+/// Reason that an effect failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EffectError {
     #[error("{}: {why}", path.display())]
@@ -36,7 +36,7 @@ impl EffectError {
     }
 }
 
-/// Why a request cannot be sent.
+/// Reason that a request cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
     #[error("the lab: {0}")]

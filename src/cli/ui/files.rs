@@ -1,4 +1,4 @@
-//! What the screen asks for that needs nothing but files: each is a piece of work for a thread.
+//! Effects of the screen that need nothing but files. Each is a piece of work for a thread.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub(super) fn work(effect: Effect, config: &Config) -> Option<FileWork> {
     })
 }
 
-/// Deletes a saved session that nobody records to.
+/// Deletes a saved session that is not being recorded.
 fn delete(path: &Path) -> Result<Done, EffectError> {
     if is_live(path) {
         return Err(EffectError::Live(path.to_owned()));
@@ -128,10 +128,11 @@ pub(super) fn place(path: &Path) -> String {
     }
 }
 
-/// How many names are offered for what is typed.
+/// Largest number of names that are offered for what is typed.
 const MAX_COMPLETIONS: usize = 50;
 
-/// What a file's name may become: the entries of its folder that begin so, folders with a slash.
+/// Returns the completions of a file name: the entries of its folder that begin with it, folders with a
+/// slash.
 fn completions(typed: &str) -> Vec<String> {
     let (folder, begun) = typed.rsplit_once('/').map_or(("", typed), |(f, name)| (f, name));
     let place = match (folder, typed.starts_with('/')) {

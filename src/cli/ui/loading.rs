@@ -15,10 +15,11 @@ use crate::storage::file::{self, BodyHints, OpenError};
 use crate::transport::Clock;
 use crate::tui::aside;
 
-/// How long the first screen waits for the whole recording that it is to show; then it shows the beginning.
+/// Time that the first screen waits for the whole recording that it is to show. After that it shows the
+/// beginning.
 const AT_ONCE: Duration = Duration::from_millis(25);
 
-/// What becomes of reading a recording.
+/// A step in reading a recording, or its result.
 pub(super) enum LoadingStep {
     /// The beginning of a long one, of which more is being read.
     Begun(Opened),
@@ -33,7 +34,7 @@ pub(super) enum LoadingStep {
 }
 
 impl LoadingStep {
-    /// What the screen shows of it.
+    /// Returns what the screen shows of it.
     pub(super) fn report(self, opened_as: fn(Box<Opened>) -> Done) -> Vec<Done> {
         match self {
             LoadingStep::Begun(opened) => vec![Done::Begun(Box::new(opened))],
@@ -137,11 +138,11 @@ pub(super) struct Preload {
     pub(super) path: PathBuf,
     pub(super) steps: Receiver<LoadingStep>,
     stop: Arc<AtomicBool>,
-    /// Why it cannot be read, for whoever ends the program.
+    /// Reason that it cannot be read, for whoever ends the program.
     pub(super) failed: Arc<Mutex<Option<OpenError>>>,
 }
 
-/// How far it was read at once.
+/// The part of it that was read at once.
 pub(super) enum Begun {
     /// All of it, with what the user ought to know.
     Opened(Opened, Vec<String>),

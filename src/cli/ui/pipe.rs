@@ -11,7 +11,7 @@ use crate::journal::{EndCause, Entry, EntryKind};
 use crate::storage::file::{self, Bare, BodyHints};
 use crate::transport::{Clock, News};
 
-/// Reads standard input to its end, as news. Keys come from the terminal itself.
+/// Reads standard input to its end, as news. Keys are read from the terminal itself.
 pub(super) fn read(
     clock: Clock,
     news: UnboundedSender<News>,
@@ -57,7 +57,7 @@ pub(super) fn read(
     let _ = std::thread::Builder::new().name("pipe".into()).spawn(work);
 }
 
-/// Whether a pipe begins like a saved session or an archive.
+/// Returns whether a pipe begins like a saved session or an archive.
 fn is_whole(begun: &[u8]) -> bool {
     let packed: Vec<u8> =
         begun.iter().take(64).filter(|b| !b.is_ascii_whitespace()).copied().collect();
@@ -71,15 +71,15 @@ fn whole(begun: &[u8], input: &mut impl BufRead) -> Vec<Entry> {
 
 /// Standard input as an exchange, number 0.
 pub(super) struct Pipe {
-    /// Whether it is still read.
+    /// True if it is still being read.
     pub(super) open: Arc<AtomicBool>,
     pub(super) clock: Clock,
-    /// Where an entry of it goes.
+    /// Receiver of its entries.
     pub(super) report: Box<dyn Fn(Entry)>,
 }
 
 impl Pipe {
-    /// Ends it, if it still runs: what comes from now on is not looked at.
+    /// Ends it, if it still runs. What arrives after that is ignored.
     pub(super) fn cancel(&self) {
         if self.open.swap(false, Ordering::SeqCst) {
             let what = EntryKind::End { cause: EndCause::Cancelled, detail: String::new() };

@@ -40,10 +40,10 @@ impl Current {
     }
 }
 
-/// What a reading of the configuration needs.
+/// Everything that reading the configuration needs.
 pub(super) struct Watch {
     pub(super) global: Global,
-    /// The bounds of the command line are laid over those of the file.
+    /// Bounds of the command line, which replace those of the file.
     pub(super) request: RequestArgs,
     pub(super) current: Current,
 }
@@ -59,7 +59,7 @@ pub(super) fn start(watch: Watch) -> (Sender<bool>, UnboundedReceiver<Signal>) {
     (ask, receiver)
 }
 
-/// What shows that a file changed.
+/// Returns the time and size that show whether a file changed.
 fn stamp(path: Option<&Path>) -> Option<(SystemTime, u64)> {
     let metadata = std::fs::metadata(path?).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))

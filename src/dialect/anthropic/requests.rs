@@ -171,7 +171,7 @@ fn max_tokens(request: &ChatRequest, budget: u64, body: &mut Map<String, Json>, 
     }
 }
 
-/// Writes `thinking`; gives its budget.
+/// Writes `thinking`; returns its budget.
 fn write_thinking(request: &ChatRequest, body: &mut Map<String, Json>, notes: &mut Notes) -> u64 {
     let Some(effort) = &request.effort else { return 0 };
     let temperature = request.numbers.get(&Param::Temperature);

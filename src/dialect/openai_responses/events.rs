@@ -3,7 +3,7 @@
 use super::reported::PartKind;
 use crate::dialect::Channel;
 
-/// What an event does.
+/// The effect of an event.
 pub(super) enum ResponsesEvent {
     /// Adds to a part of an item, whose number in that is this member.
     Add(PartKind, &'static str),

@@ -1,11 +1,11 @@
-//! What of an answer was reported already: what comes again whole is not reported twice.
+//! The parts of an answer that were reported already: what arrives again whole is not reported twice.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::Channel;
 
-/// The parts of an answer that come in deltas and again whole.
+/// The parts of an answer that arrive in deltas and again whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PartKind {
     Text,
@@ -30,10 +30,10 @@ impl PartKind {
 /// A part of the answer: its kind, its item, its number in that.
 pub(super) type ReportedPart = (PartKind, u64, u64);
 
-/// How many items are known to be announced.
+/// Largest number of items that are known to be announced.
 const MAX_ANNOUNCED: usize = 4096;
 
-/// How many parts are matched by their text; more are taken in order.
+/// Largest number of parts that are matched by their text; more are taken in order.
 const MAX_MATCHED: usize = 64;
 
 /// A text's length and hash: enough to know it again, however it was cut.
@@ -94,22 +94,22 @@ impl ReportedParts {
         self.parts.contains_key(&part)
     }
 
-    /// Whether anything of these kinds was reported.
+    /// Returns whether anything of these kinds was reported.
     pub(super) fn any_of(&self, kinds: &[PartKind]) -> bool {
         self.parts.keys().any(|(kind, ..)| kinds.contains(kind))
     }
 
-    /// Whether anything of that kind was reported of an item.
+    /// Returns whether anything of that kind was reported of an item.
     pub(super) fn came(&self, kind: PartKind, index: u64) -> bool {
         self.parts.range((kind, index, 0)..=(kind, index, u64::MAX)).next().is_some()
     }
 
-    /// Whether nothing of that kind was reported of an item; it counts as reported from here on.
+    /// Returns whether nothing of that kind was reported of an item; it counts as reported from here on.
     pub(super) fn is_first(&mut self, kind: PartKind, index: u64) -> bool {
         self.parts.insert((kind, index, 0), Print::default()).is_none()
     }
 
-    /// Whether a whole text was reported before under another number: of a part of the same item, or,
+    /// Returns whether a whole text was reported before under another number: of a part of the same item, or,
     /// where the item was never announced, of any.
     pub(super) fn knows(&self, kind: PartKind, item: u64, text: &str) -> bool {
         if text.is_empty() {

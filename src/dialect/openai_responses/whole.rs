@@ -1,4 +1,4 @@
-//! What comes whole: items at their end, and the response at the end of the stream or in a body.
+//! Content that arrives whole: items at their end, and the response at the end of the stream or in a body.
 
 use std::borrow::Cow;
 

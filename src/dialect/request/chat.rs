@@ -1,4 +1,4 @@
-//! What the many dialects share that have OpenAI's list of messages.
+//! Shared code of the many dialects that have OpenAI's list of messages.
 
 use serde_json::{Map, Value, json};
 
@@ -78,7 +78,7 @@ pub(in crate::dialect) fn read_turn<'a>(
     }
 }
 
-/// Reads a system prompt that stands among the messages.
+/// Reads a system prompt that is among the messages.
 pub(in crate::dialect) fn read_system(message: TrackedValue<'_>, request: &mut ChatRequest) {
     message.tag("role");
     if !request.turns.is_empty() {
@@ -194,7 +194,7 @@ pub(in crate::dialect) fn write_messages(request: &ChatRequest, notes: &mut Note
     Value::Array(messages)
 }
 
-/// A list of parts; one text alone stands without a list, and nothing is `null`.
+/// Returns a list of parts; one text alone is returned without a list, and no parts as `null`.
 pub(in crate::dialect) fn plain(mut parts: Vec<Value>) -> Value {
     match parts.as_mut_slice() {
         [] => Value::Null,
@@ -213,7 +213,7 @@ pub(in crate::dialect) fn note_result(
     notes.elsewhere(&name.at, "the call's id identifies the function");
 }
 
-/// Notes an id that was made up, because there was none and there has to be one.
+/// Notes an id that was fabricated, because there was none and there has to be one.
 pub(in crate::dialect) fn note_id(id: &Located<String>, notes: &mut Notes) {
     if id.at.is_empty() {
         notes.added(&id.value, "calls and results have ids here");

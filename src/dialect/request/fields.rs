@@ -187,7 +187,7 @@ pub fn likely_field(dialect: &str, field: &str) -> Option<&'static str> {
     near.filter(|(n, _)| (1..=most).contains(n)).map(|(_, k)| k)
 }
 
-/// How many letters are to be inserted, left out, exchanged or swapped to make one word of another.
+/// Returns how many letters are to be inserted, left out, exchanged or swapped to turn one word into another.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();

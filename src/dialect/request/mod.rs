@@ -25,12 +25,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
-/// How a dialect's requests are made.
+/// The way that a dialect's requests are made.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSide {
-    /// Path after the provider's base URL; `{model}` in it stands for the model.
+    /// Path after the provider's base URL; `{model}` in it represents the model.
     pub path: &'static str,
-    /// The header that carries the key, and what stands before the key in it.
+    /// The header that carries the key, and what precedes the key in it.
     pub key_header: (&'static str, &'static str),
     /// Headers that every request has, name and value.
     pub headers: &'static [(&'static str, &'static str)],
@@ -78,23 +78,23 @@ pub struct ChatRequest {
     pub turns: Vec<Turn>,
     /// The functions that may be called.
     pub tools: Vec<ToolDefinition>,
-    /// Whether they must be.
+    /// Rule for whether they must be called.
     pub choice: Option<Located<ToolChoice>>,
     /// Parameters that are one number each.
     pub numbers: BTreeMap<Param, Located<serde_json::Number>>,
     /// Texts at which to stop.
     pub stop: Vec<Located<String>>,
-    /// How much to think.
+    /// The amount of thinking.
     pub effort: Option<Located<Effort>>,
-    /// Whether the answer comes as a stream.
+    /// True if the answer arrives as a stream.
     pub stream: Option<Located<bool>>,
-    /// Whether a stream tells its usage.
+    /// True if a stream reports its usage.
     pub usage: Option<Located<bool>>,
     /// Members that some dialects have by the same name and in the same shape.
     pub same: Vec<(&'static str, Located<Value>)>,
 }
 
-/// Who speaks.
+/// The side that speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChatRole {
     /// The user, and the tools' results.
@@ -103,12 +103,12 @@ pub enum ChatRole {
     Assistant,
 }
 
-/// What one side says at a time.
+/// The parts that one side says at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
-    /// Which side.
+    /// The side.
     pub role: ChatRole,
-    /// What, in order.
+    /// The parts, in order.
     pub parts: Vec<Located<TurnPart>>,
 }
 
@@ -135,7 +135,7 @@ pub enum TurnPart {
         /// Its arguments; a string when they are not JSON.
         arguments: Value,
     },
-    /// What the function gave.
+    /// The result of the function.
     Result {
         /// The call's id.
         id: Located<String>,
@@ -149,17 +149,17 @@ pub enum TurnPart {
 /// A function that may be called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolDefinition {
-    /// Where it was declared.
+    /// The JSON path where it was declared.
     pub at: String,
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// Description of what it does.
     pub description: Option<String>,
     /// Its arguments' JSON schema.
     pub schema: Option<Value>,
 }
 
-/// Whether functions are called.
+/// A rule for whether functions are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolChoice {
     /// As the model likes.
@@ -191,11 +191,11 @@ pub enum Param {
     FrequencyPenalty,
 }
 
-/// Where a dialect has its numbers: the first row of a parameter is where it is written, the others
-/// are read too.
+/// The places of a dialect's numbers: the first row of a parameter is where it is written, the others are
+/// read too.
 pub type Numbers = &'static [(Param, &'static [&'static str])];
 
-/// How much to think.
+/// The amount of thinking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effort {
     /// Not at all.
@@ -220,7 +220,7 @@ const BUDGETS: &[(&str, u64)] = &[
 ];
 
 impl Effort {
-    /// An effort given as a word.
+    /// Returns the effort that a word means.
     pub fn of_word(word: &str) -> Self {
         match word {
             "none" => Effort::Off,
@@ -229,7 +229,7 @@ impl Effort {
         }
     }
 
-    /// An effort given as a budget: 0 is none, a negative one the model's choice (Google's words).
+    /// Returns the effort that a budget means: 0 is none, a negative one the model's choice (Google's words).
     pub fn of_tokens(tokens: i64) -> Self {
         match u64::try_from(tokens) {
             Ok(0) => Effort::Off,
@@ -286,7 +286,7 @@ impl ChatRequest {
         }
     }
 
-    /// Adds a part to the turn of its side that is going on, or begins one.
+    /// Adds a part to the current turn of its side, or begins one.
     pub fn push(&mut self, role: ChatRole, part: Located<TurnPart>) {
         match self.turns.last_mut() {
             Some(turn) if turn.role == role => turn.parts.push(part),
@@ -305,7 +305,7 @@ impl ChatRequest {
         merged.turns
     }
 
-    /// Gives calls without an id one, and results the id or the name of the call that they lack: a
+    /// Assigns ids to calls without one, and to results the id or the name of the call that they lack: a
     /// result without an id is that of the first call of its name that has none yet.
     pub fn complete(&mut self) {
         let mut names: HashMap<String, String> = HashMap::new();
@@ -338,7 +338,7 @@ impl ChatRequest {
     }
 }
 
-/// What became of something that a body says.
+/// The disposition of something that a body says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Disposition {
@@ -362,13 +362,13 @@ impl Disposition {
 /// A word about one place of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// What became of it.
+    /// Its disposition.
     pub disposition: Disposition,
     /// Its JSON path: in the source, and of something added in the target.
     pub path: String,
     /// The value there as JSON; cut after 200 bytes.
     pub value: String,
-    /// Why, or what it is now.
+    /// The reason, or what it is now.
     pub why: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the requests of several dialects have alike.
+//! The common parts of the requests of several dialects.
 
 use serde_json::{Map, Value, json};
 
@@ -147,7 +147,7 @@ pub(in crate::dialect) fn in_address(request: &ChatRequest, notes: &mut Notes) {
     }
 }
 
-/// Notes for a dialect whose streams always tell their usage.
+/// Adds notes for a dialect whose streams always report their usage.
 pub(in crate::dialect) fn usage_always(request: &ChatRequest, notes: &mut Notes) {
     match &request.usage {
         Some(usage) if usage.value => notes.elsewhere(&usage.at, "usage is always sent"),
@@ -181,8 +181,8 @@ pub(in crate::dialect) fn write_effort_word(
     put(body, path, json!(word));
 }
 
-/// The whole conversation as one text, where there are no roles: a system prompt can only stand before the rest, and who says what is written out
-/// by a word before it, once more than the user has spoken.
+/// Returns the whole conversation as one text, where there are no roles. A system prompt can only precede the
+/// rest. A word before each text says who speaks, once there is more than one turn.
 pub(in crate::dialect) fn joined_prompt(request: &ChatRequest, notes: &mut Notes) -> String {
     let mut pieces = Vec::new();
     for system in &request.system {
@@ -258,7 +258,7 @@ pub(in crate::dialect) fn arguments_object(
     }
 }
 
-/// The media type that the first characters of base64 tell; PNG when they tell none.
+/// Returns the media type that the first characters of base64 indicate; PNG when they indicate none.
 pub(in crate::dialect) fn media_of(data: &str) -> &'static str {
     const BEGINNINGS: &[(&str, &str)] =
         &[("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("UklG", "image/webp")];

@@ -208,7 +208,7 @@ fn is_noted(path: &str, notes: &[Note]) -> bool {
     })
 }
 
-/// Whether the target says it too: the text as it is or in a longer one, JSON in a string as such.
+/// Returns whether the target says it too: the text as it is or in a longer one, JSON in a string as such.
 fn is_in(value: &Value, target: &[(String, &Value)]) -> bool {
     let text = match value {
         Value::String(text) => text,
@@ -344,7 +344,7 @@ fn nothing_is_dropped_silently_of_what_is_odd() {
     }
 }
 
-/// What of a request does not depend on where it was read.
+/// Returns what of a request does not depend on where it was read.
 fn plain(request: &ChatRequest) -> (Vec<String>, Vec<(String, String)>) {
     let mut all = Vec::new();
     for turn in &request.turns {

@@ -10,7 +10,7 @@ use super::{Located, Notes};
 /// A request's body being read: each value has a path, and is known to have been read or not.
 pub struct TrackedJson<'a> {
     root: &'a Value,
-    /// What each value stands in, and how it is called there.
+    /// The container of each value, and the value's name there.
     places: HashMap<*const Value, (&'a Value, PathStep<'a>)>,
     read: RefCell<HashSet<*const Value>>,
     /// The same in the order of reading.
@@ -18,7 +18,7 @@ pub struct TrackedJson<'a> {
     notes: RefCell<Notes>,
 }
 
-/// What a value is called in what it stands in.
+/// The name of a value in its container.
 #[derive(Clone, Copy)]
 enum PathStep<'a> {
     Member(&'a str),
@@ -44,8 +44,8 @@ impl<'a> TrackedJson<'a> {
         TrackedValue { value: self.root, sheet: self }
     }
 
-    /// Where nobody read: the paths of whole values of which nothing was, in order. A `null` says
-    /// nothing and is none.
+    /// Returns the unread paths: those of whole values of which nothing was read, in order. A `null` says
+    /// nothing and is not listed.
     pub fn unread(&self) -> Vec<String> {
         let mut list = Vec::new();
         self.collect(self.root, &mut list);
@@ -65,7 +65,7 @@ impl<'a> TrackedJson<'a> {
         }
     }
 
-    /// Adds what of a value nobody read; `false` when nobody read any of it.
+    /// Adds what of a value was not read; returns `false` when none of it was.
     fn collect(&self, value: &'a Value, list: &mut Vec<&'a Value>) -> bool {
         if self.read.borrow().contains(&std::ptr::from_ref(value)) {
             return true;
@@ -271,7 +271,7 @@ impl<'a> TrackedValue<'a> {
         self.sheet.path(self.value)
     }
 
-    /// Notes that what stands here was not read as quite what it says.
+    /// Notes that the value here was not read as quite what it says.
     pub fn changed(self, why: &str) {
         self.sheet.notes.borrow_mut().changed(&self.path(), why);
     }

@@ -12,7 +12,7 @@ use crate::json::{Kind, Tape};
 /// Said of what is lost for want of a place.
 const NONE: &str = "it has no counterpart there";
 
-/// How much of a value a note shows, in bytes.
+/// Largest part of a value that a note shows, in bytes.
 const SHOWN: usize = 200;
 
 /// A translated body, and what became of what it could not hold as it was.
@@ -25,13 +25,13 @@ pub struct Translation {
 }
 
 impl Translation {
-    /// How many places met that fate.
+    /// Returns the number of places with that disposition.
     pub fn count(&self, disposition: Disposition) -> usize {
         self.notes.iter().filter(|n| n.disposition == disposition).count()
     }
 }
 
-/// Whether two dialects write their bodies alike: then there is nothing to translate.
+/// Returns whether two dialects write their bodies alike: then there is nothing to translate.
 pub fn are_alike(from: &dyn Dialect, to: &dyn Dialect) -> bool {
     match (from.request(), to.request()) {
         (Some(a), Some(b)) => {
@@ -53,7 +53,7 @@ pub fn by_address(url: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(speaks).copied()
 }
 
-/// Why a request cannot be translated.
+/// Reason that a request cannot be translated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TranslateError {
     /// The body is not text.
@@ -73,14 +73,14 @@ pub enum TranslateError {
     NoMessages(&'static str),
 }
 
-/// Says `body`, a request of `from`, in the words of `to`; for another model when one is given.
+/// Translates `body`, a request of `from`, into the words of `to`; for another model when there is one.
 ///
-/// Every value of the body is in the result or in its notes. Bodies of dialects that write them
-/// alike stay as they are, but for the model.
+/// Every value of the body is in the result or in its notes. Bodies of dialects that write them alike stay as
+/// they are, except for the model.
 ///
 /// # Errors
-/// When the requests of either dialect are not known, the body is no JSON object, or nothing in it is
-/// a message of `from`.
+/// The requests of either dialect are not known, the body is no JSON object, or nothing in it is a message of
+/// `from`.
 pub fn translate(
     from: &dyn Dialect,
     to: &dyn Dialect,
@@ -139,7 +139,7 @@ pub fn translate(
     Ok(finish(&source, target, notes.into_list()))
 }
 
-/// Gives notes their values, and each place one note.
+/// Adds values to the notes, and keeps one note for each place.
 fn finish(source: &Value, target: Map<String, Value>, mut notes: Vec<Note>) -> Translation {
     notes.sort_by_key(|n| n.disposition);
     let mut events = HashSet::new();

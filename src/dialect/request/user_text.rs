@@ -1,4 +1,4 @@
-//! Where the last text of the user is in a body, in whatever dialect that is.
+//! Finds the last text of the user in a body, in whatever dialect that is.
 
 use crate::json::{Kind, Tape, Value};
 

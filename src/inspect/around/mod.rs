@@ -10,8 +10,8 @@ use super::compare::{Comparison, Difference, Expect, compare, compare_sides};
 use super::{Code, Inspection};
 use crate::text;
 
-/// Compares what a client received with what the last call upstream received; the verdict and the differences
-/// are about all `tries`. `None` where the gateway called nobody.
+/// Compares what a client received with what the last call upstream received. The verdict and the differences
+/// are about all `tries`. `None` where the gateway made no call upstream.
 pub fn compare_around(tries: &[&Inspection], answer: &Inspection) -> Option<Comparison> {
     // A gateway has its own names for models: one stream is still expected.
     let mut comparison = compare_sides(tries.last()?, answer);
@@ -21,7 +21,7 @@ pub fn compare_around(tries: &[&Inspection], answer: &Inspection) -> Option<Comp
     Some(comparison)
 }
 
-/// What the gateway did where it called nobody, in one sentence.
+/// Returns what the gateway did where it made no call upstream, in one sentence.
 pub fn called_nobody(answer: &Inspection) -> String {
     verdict(&[], answer, None)
 }
@@ -44,7 +44,7 @@ fn outcome(seen: &Inspection) -> String {
     }
 }
 
-/// What the body of a refusal says: the first detail of a list as FastAPI writes it, or all of it.
+/// Returns what the body of a refusal says: the first detail of a list as FastAPI writes it, or all of it.
 fn words(body: &[u8]) -> Option<String> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let detail = json.as_ref().and_then(|j| j.get("detail"));
@@ -74,7 +74,7 @@ fn times(n: usize) -> String {
     }
 }
 
-/// What the gateway did, in one sentence.
+/// Returns what the gateway did, in one sentence.
 fn verdict(tries: &[&Inspection], answer: &Inspection, c: Option<&Comparison>) -> String {
     let answered = format!("answered {}", outcome(answer));
     let (Some(first), Some(c)) = (tries.first(), c) else {

@@ -1,4 +1,4 @@
-//! Which calls a gateway made for which call of a client.
+//! Matches calls of a gateway to the client calls that they were made for.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,8 +20,8 @@ const IDS: &[&str] = &[
     "x-litellm-call-id",
 ];
 
-/// How late the tap of one side may report what it saw, in microseconds: each reports on a separate
-/// thread.
+/// The longest delay before the tap of one side reports what it saw, in microseconds: each reports on a
+/// separate thread.
 pub const LATE: Micros = 500_000;
 
 /// By what a pair was found.
@@ -49,7 +49,7 @@ impl PairedBy {
     }
 }
 
-/// What tells one call from another.
+/// The features that distinguish one call from another.
 #[derive(Debug, Clone, Default)]
 struct Fingerprint {
     prompt: Option<String>,
@@ -97,7 +97,7 @@ struct ClientCall {
 }
 
 impl ClientCall {
-    /// Whether it was under way then.
+    /// Returns whether it was in progress at that time.
     fn is_open(&self, at: Option<Micros>) -> bool {
         let Some(at) = at else { return true };
         self.began.is_none_or(|began| began <= at) && self.ended.is_none_or(|ended| at <= ended)
@@ -129,14 +129,14 @@ pub struct Pairing {
     /// In order of arrival. The sides report separately, so that a call upstream may be reported before
     /// the request that caused it.
     undecided: Vec<Undecided>,
-    /// When calls upstream ended, of the calls at hand.
+    /// End times of calls upstream, for the calls at hand.
     ends: BTreeMap<ExchangeId, Micros>,
     /// Calls upstream that run.
     running: std::collections::BTreeSet<ExchangeId>,
 }
 
 impl Pairing {
-    /// Takes in an entry of either side; of all kinds requests and ends tell something.
+    /// Takes in an entry of either side; only requests and ends have an effect.
     pub fn entry(&mut self, entry: &Entry) {
         let (x, at) = (entry.exchange, entry.at);
         match &entry.kind {
@@ -168,7 +168,7 @@ impl Pairing {
         }
     }
 
-    /// Whether it is not decided yet of some call upstream who caused it.
+    /// Returns whether the cause of some call upstream is still undecided.
     pub fn waits(&self) -> bool {
         !self.undecided.is_empty()
     }
@@ -195,7 +195,7 @@ impl Pairing {
         decided
     }
 
-    /// What was over long before causes nothing any more.
+    /// Drops calls that were over long before, which cause nothing anymore.
     fn forget(&mut self, until: Micros) {
         let is_over = |c: &ClientCall| c.ended.is_some_and(|e| e.saturating_add(LATE) < until);
         let ends = &mut self.ends;
@@ -210,7 +210,7 @@ impl Pairing {
         });
     }
 
-    /// Who caused a call upstream, and how that is known.
+    /// Returns the call that caused a call upstream, and how that is known.
     fn find(&self, u: &Undecided) -> Option<(ExchangeId, PairedBy)> {
         let open: Vec<_> = self.calls.iter().filter(|(_, call)| call.is_open(u.began)).collect();
         let by = |print: &Fingerprint| {
@@ -246,8 +246,8 @@ impl Pairing {
         Some((*x, by))
     }
 
-    /// Whose turn it is among calls that nothing tells apart: the first of those without a call
-    /// upstream, then the one whose last call upstream has ended most recently, then the newest.
+    /// Returns the rank of a call among those that nothing distinguishes: the first of those without a call
+    /// upstream, then the one whose last call upstream ended most recently, then the newest.
     fn turn(&self, x: ExchangeId, call: &ClientCall, at: Option<Micros>) -> (u8, u64) {
         let Some(last) = call.upstream.last() else { return (0, u64::from(x)) };
         match (self.ends.get(last), at) {
@@ -300,12 +300,12 @@ impl Pairs {
         }
     }
 
-    /// Whether something is to be decided yet.
+    /// Returns whether something is still undecided.
     pub fn waits(&self) -> bool {
         self.pairing.waits()
     }
 
-    /// Whether nothing is paired.
+    /// Returns whether nothing is paired.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }

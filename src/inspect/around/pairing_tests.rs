@@ -20,7 +20,7 @@ fn end(x: ExchangeId, at: Micros) -> Entry {
     Entry { exchange: x, at: Some(at), kind }
 }
 
-/// Who caused the call upstream `x` at that time.
+/// Returns the call that caused the call upstream `x` at that time.
 fn found(
     pairing: &mut Pairing,
     x: ExchangeId,

@@ -12,7 +12,7 @@ const SUBAGENT: usize = 5;
 const OLD_THOUGHT: usize = 6;
 const OLD_SPAN: usize = 7;
 
-/// What the protocol's client does where an event has no block, or a run ends with one open.
+/// Reaction of the protocol's client where an event has no block, or a run ends with one open.
 const RAISES: &str = "@ag-ui/client raises";
 
 /// Blocks that the client requires to be opened and closed.

@@ -8,7 +8,7 @@ const TEXT: usize = 0;
 const THOUGHT: usize = 1;
 const CALL: usize = 2;
 
-/// What the SDK does with a delta for a part that is not open.
+/// Reaction of the SDK to a delta for a part that is not open.
 const RAISES: &str = "the AI SDK raises, and the answer is lost";
 
 pub(super) static TABLE: Table = Table {

@@ -36,7 +36,7 @@ impl BlockEngine {
         });
     }
 
-    /// The first event of a stream that has to begin a container. An error may come first.
+    /// Checks the first event of a stream that has to begin a container. An error may be first.
     pub(super) fn opener(&mut self, table: &'static Table, row: &'static EventRow) {
         let first = self.resumed.replace(false).is_none();
         if first && !matches!(row.does, Does::Begin | Does::Abort) {
@@ -46,7 +46,7 @@ impl BlockEngine {
         }
     }
 
-    /// An event behind the end of the container, where each has to be opened: nobody expects it.
+    /// Reports an event after the end of the container, where each has to be opened: no client expects it.
     pub(super) fn after_end(&mut self, row: &'static EventRow) {
         if self.finished && !matches!(row.does, Does::Begin | Does::Abort) {
             self.fault_once(Code::BlockNotOpened, "end", Severity::Error, |e| {

@@ -14,7 +14,7 @@ use crate::journal::Request;
 use crate::json::Value;
 use crate::text;
 
-/// What is known about the exchange beside the event at hand.
+/// Facts about the exchange beside the event at hand.
 pub(in crate::inspect) struct Surroundings<'a> {
     pub(in crate::inspect) answer: &'a mut Answer,
     pub(in crate::inspect) request: Option<&'a Request>,
@@ -23,7 +23,7 @@ pub(in crate::inspect) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// Whether a Claude model answers: only those sign what they think, and demand it back.
+    /// Returns whether a Claude model answers: only those sign what they think, and demand it back.
     pub(super) fn is_claude(&self) -> bool {
         let named = |name: &str| name.to_ascii_lowercase().contains("claude");
         match &self.answer.model {
@@ -32,13 +32,13 @@ impl Surroundings<'_> {
         }
     }
 
-    /// Whether the request asks for the rest of a stream; `None` where there is no request to ask.
+    /// Returns whether the request asks for the rest of a stream; `None` where there is no request.
     pub(super) fn resumes(&self) -> Option<bool> {
         self.request.map(|r| r.url.contains("starting_after"))
     }
 }
 
-/// What is known about a block beyond what it shows.
+/// Facts about a block beyond what it shows.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Live {
     /// Its index space.
@@ -68,7 +68,7 @@ pub(super) struct Live {
 pub(super) struct Steady {
     /// The block.
     pub(super) at: u32,
-    /// Where the text is in the payload.
+    /// Range of the text in the payload.
     pub(super) text: Range<usize>,
     /// The text is kept.
     pub(super) joins: bool,
@@ -93,7 +93,7 @@ pub(super) struct BlockEngine {
     /// The container's end was judged.
     pub(super) finished: bool,
     pub(super) keys: BTreeMap<BlockKey, u32>,
-    /// The ids that stand for indexes, by space, in order of first mention.
+    /// The ids used in place of indexes, by space, in order of first mention.
     pub(super) names: BTreeMap<(u8, String), u64>,
     /// The same the other way round.
     pub(super) named: BTreeMap<(u8, u64), String>,
@@ -103,7 +103,7 @@ pub(super) struct BlockEngine {
     pub(super) open: BTreeSet<u32>,
     /// The last block of each space that opened.
     pub(super) latest: BTreeMap<u8, u32>,
-    /// What has been reported once and for all.
+    /// Faults that have been reported once and for all.
     pub(super) reported: BTreeSet<(Code, &'static str)>,
     /// An event had no type, so that no client gets to what else is missing.
     pub(super) untyped: bool,
@@ -114,13 +114,13 @@ pub(super) struct BlockEngine {
     pub(super) identity: Identity,
     /// Something is wrong with the event at hand.
     pub(super) at_fault: bool,
-    /// What the last event did, if it only added to a block and nothing was at fault.
+    /// Effect of the last event, if it only added to a block and nothing was at fault.
     pub(super) steady: Option<Steady>,
     /// Blocks of dialects without events for them, by choice, channel and place of the call.
     pub(super) runs: BTreeMap<(u32, u8, u32), u32>,
     /// The blocks that the deltas of the last frame added to, in order; `None` where there was no room for one.
     pub(super) added_to: Vec<Option<u32>>,
-    /// How many deltas of a frame that repeats that one were taken in.
+    /// Number of deltas taken in from a frame that repeats that one.
     pub(super) again: usize,
 }
 
@@ -183,7 +183,7 @@ impl BlockEngine {
         }
     }
 
-    /// Where in its payload the text is that the last event added to a block, if it did no more.
+    /// Returns the range in its payload of the text that the last event added to a block, if it did no more.
     pub(super) fn added(&self) -> Option<&Range<usize>> {
         self.steady.as_ref().map(|steady| &steady.text)
     }
@@ -302,7 +302,7 @@ impl BlockEngine {
         at
     }
 
-    /// What is left to report at the end of the exchange.
+    /// Reports what is left at the end of the exchange.
     pub(super) fn finish(&mut self) {
         self.begin_frame(self.frame);
         for at in std::mem::take(&mut self.open) {
@@ -320,7 +320,7 @@ impl BlockEngine {
     }
 }
 
-/// Whether the dialect's table names a kind of block, so that it can be judged.
+/// Returns whether the dialect's table names a kind of block, so that it can be judged.
 pub(super) fn knows(table: &Table, kind: &str) -> bool {
     !kind.is_empty()
         && table.rows.iter().any(|row| {
@@ -328,7 +328,7 @@ pub(super) fn knows(table: &Table, kind: &str) -> bool {
         })
 }
 
-/// The word that a tag stands for in an event.
+/// Returns the word that a tag refers to in an event.
 pub(super) fn tag_of<'a>(tag: &Tag, row: &EventRow, json: Value<'a>) -> Option<Cow<'a, str>> {
     match tag {
         Tag::At(path) => text_at(json, path),

@@ -1,4 +1,4 @@
-//! The ids of a response and of its items, as its events give them.
+//! The ids of a response and of its items, as its events report them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::table::{Does, EventRow, text_at};
 use crate::json::Value;
 use crate::text;
 
-/// The ids of the response and of its items, as the events give them.
+/// The ids of the response and of its items, as the events report them.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Identity {
     response: Option<String>,
@@ -17,11 +17,11 @@ pub(super) struct Identity {
     /// The first that makes an SDK raise.
     broken: Option<(u32, String)>,
     times: u64,
-    /// What was reported, of which once is enough.
+    /// Codes that were reported, of which once is enough.
     pub(super) reported: BTreeSet<Code>,
 }
 
-/// How many items' ids are followed.
+/// The largest number of items whose ids are followed.
 const MAX_ITEMS: usize = 1024;
 
 impl Identity {
@@ -30,7 +30,7 @@ impl Identity {
         self.items.clear();
     }
 
-    /// Whether an id changed.
+    /// Returns whether an id changed.
     pub(super) fn rotates(&self) -> bool {
         self.times > 0
     }

@@ -1,4 +1,4 @@
-//! What tells one block from another: its index, or its id.
+//! The key that distinguishes one block from another: its index, or its id.
 
 use std::borrow::Cow;
 
@@ -58,8 +58,7 @@ impl BlockEngine {
         Some((found[0], found[1]))
     }
 
-    /// The index that stands for the id of a block. Where there is no key, there is one block at a
-    /// time.
+    /// Returns the index for the id of a block. Where there is no key, there is one block at a time.
     fn index_of_name(
         &mut self,
         space: &'static Space,
@@ -85,12 +84,12 @@ impl BlockEngine {
         index
     }
 
-    /// The id that stands for an index.
+    /// Returns the id for an index.
     pub(super) fn name_of(&self, space: usize, key: u64) -> Option<&str> {
         self.named.get(&(space as u8, key)).map(String::as_str)
     }
 
-    /// How a block is called in a sentence: `item 0`, `message "m1"`.
+    /// Returns the name of a block in a sentence: `item 0`, `message "m1"`.
     pub(super) fn called(&self, table: &Table, space: usize, key: u64) -> String {
         let of = &table.spaces[space];
         match self.name_of(space, key) {

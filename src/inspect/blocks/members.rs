@@ -1,4 +1,4 @@
-//! What an event has to have: its type, and the members that its row of the table names.
+//! Requirements for an event: its type, and the fields that its row of the table names.
 
 use super::super::{Code, Severity};
 use super::engine::{BlockEngine, tag_of};

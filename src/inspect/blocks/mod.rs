@@ -1,9 +1,9 @@
-//! Blocks: which event of a stream opens, fills, closes or restates which part of the answer.
+//! Blocks: the parts of the answer that events of a stream open, fill, close or restate.
 //!
-//! One fold ([`engine`]) over a table per dialect ([`table`]; one small file each). It gives the
-//! facts, a list of [`Block`]s with the frames in which each opened, grew and closed, and the
-//! [`BlockFault`]s of the frame at hand, which `detect` turns into findings. Dialects without a table
-//! get their blocks from the deltas of the answer.
+//! One fold ([`engine`]) over a table per dialect ([`table`]; one small file each). It provides the facts, a
+//! list of [`Block`]s with the frames in which each opened, grew and closed, and the [`BlockFault`]s of the
+//! frame at hand, which `detect` turns into findings. Dialects without a table get their blocks from the deltas
+//! of the answer.
 //!
 //! Memory is bounded by [`MAX_BLOCKS`], time is linear in the bytes of the stream.
 
@@ -41,7 +41,7 @@ use crate::text;
 use engine::BlockEngine;
 use table::Table;
 
-/// How many blocks are followed in an exchange. An answer has a few dozen; what comes after the
+/// The largest number of blocks that are followed in an exchange. An answer has a few dozen; what follows the
 /// last of these is neither listed nor judged.
 pub const MAX_BLOCKS: usize = 4096;
 
@@ -55,12 +55,12 @@ pub struct Block {
     pub noun: &'static str,
     /// The block that it is a part of, by its place in the list.
     pub parent: Option<u32>,
-    /// Its index among its siblings, as the stream numbers it; the order of first mention where
-    /// the dialect tells blocks apart by id.
+    /// Its index among its siblings, as the stream numbers it; the order of first mention where the dialect
+    /// distinguishes blocks by id.
     pub key: u64,
-    /// The dialect tells its blocks apart by id.
+    /// True if the dialect distinguishes its blocks by id.
     pub by_id: bool,
-    /// What it is, in the dialect's word: `thinking`, `tool_use`, `output_text`. Empty where the
+    /// Kind of the block, in the dialect's word: `thinking`, `tool_use`, `output_text`. Empty where the
     /// stream does not say.
     pub kind: String,
     /// Its id, where it has one.
@@ -73,9 +73,9 @@ pub struct Block {
     pub announced: bool,
     /// The frame that closed it; `None` while it is open, and where nothing ever closed it.
     pub closed: Option<u32>,
-    /// How many deltas filled it.
+    /// Number of deltas that filled it.
     pub deltas: u64,
-    /// How many bytes of text these had.
+    /// Number of bytes of text that these had.
     pub bytes: u64,
     /// The frame of its last delta.
     pub last_delta: Option<u32>,
@@ -142,7 +142,7 @@ impl Blocks {
         self.engine.list()
     }
 
-    /// Whether the stream is the rest of another, whose beginning is not there.
+    /// Returns whether the stream is the rest of another, whose beginning is not there.
     fn is_resumed(&self) -> bool {
         self.engine.resumed == Some(true)
     }
@@ -197,9 +197,9 @@ impl Blocks {
         }
     }
 
-    /// Whether a frame that repeats the last one with other texts does to the blocks what that did:
-    /// the dialect has no events for them, or it was one that only added its only text to one of them,
-    /// which is at `only` in the payload where it is there as it is.
+    /// Returns whether a frame that repeats the last one with other texts has the same effect on the blocks:
+    /// the dialect has no events for them, or the last one only added its only text to one of them. That text
+    /// is at `only` in the payload if it appears there unchanged.
     pub(in crate::inspect) fn can_repeat(&self, only: Option<Option<&Range<usize>>>) -> bool {
         match self.table {
             Some(_) => only
@@ -265,7 +265,7 @@ impl super::Facts {
         self.blocks().iter().rev().find(|block| block.opened <= frame && frame <= block.last())
     }
 
-    /// Whether the stream is the rest of another (`starting_after`), whose beginning is not there.
+    /// Returns whether the stream is the rest of another (`starting_after`), whose beginning is not there.
     pub fn is_resumed(&self) -> bool {
         self.blocks.is_resumed()
     }

@@ -1,4 +1,4 @@
-//! Responses: items that come again whole, the final object, and the ids of both.
+//! Responses: items that are repeated whole, the final object, and the ids of both.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +10,11 @@ use super::table::text_at;
 use crate::json::{Kind, Value};
 use crate::text;
 
-/// How many parts are matched by their text; more are taken in order.
+/// The largest number of parts that are matched by their text; more are taken in order.
 const MAX_MATCHED: usize = 64;
 
 impl BlockEngine {
-    /// An item as its end gives it.
+    /// Checks an item as its end reports it.
     pub(super) fn item_done(&mut self, at: u32, item: Value<'_>, around: &mut Surroundings<'_>) {
         self.agree(at, item, Code::DeltasDifferFromDone);
         self.renamed(at, item, Code::DeltasDifferFromDone);
@@ -80,8 +80,8 @@ impl BlockEngine {
         }
     }
 
-    /// Whether a call has the name and the call's id by which it was announced: an agent runs the tool
-    /// of the one, and its result is matched by the other.
+    /// Checks that a call has the name and call id by which it was announced: an agent runs the tool of the
+    /// one, and its result is matched by the other.
     fn renamed(&mut self, at: u32, item: Value<'_>, code: Code) {
         let block = &self.list[at as usize];
         let ours = [("name", &block.name), ("call_id", &self.live[at as usize].call)];

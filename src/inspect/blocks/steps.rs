@@ -1,4 +1,4 @@
-//! What each event does to its block: opens, fills, closes it, and what may be wrong with that.
+//! The effect of each event on its block (it opens, fills or closes it), and what may be wrong with that.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::table::{Does, EventRow, Fit, Space, Table, text_at};
 use crate::json::{Kind, Value};
 use crate::text;
 
-/// What an event says of the block that it opens.
+/// The properties that an event reports of the block that it opens.
 struct Opening {
     kind: String,
     id: Option<String>,
@@ -272,7 +272,7 @@ impl BlockEngine {
         true
     }
 
-    /// Whether a delta fits its block and the block around it.
+    /// Checks whether a delta fits its block and the block around it.
     pub(super) fn fits(
         &mut self,
         table: &'static Table,
@@ -394,7 +394,7 @@ impl BlockEngine {
         self.close(table, at);
     }
 
-    /// A block that comes in one event.
+    /// Adds a block that arrives in one event.
     fn whole(
         &mut self,
         table: &'static Table,

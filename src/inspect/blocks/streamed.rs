@@ -1,14 +1,14 @@
-//! The text of a block: as its deltas came, and as the stream said it again.
+//! The text of a block: as its deltas arrived, and as the stream repeated it.
 
-/// A block's text as its deltas came, and what the stream said that it is.
+/// A block's text as its deltas arrived, and as the stream restated it.
 #[derive(Debug, Default, Clone)]
 pub(super) struct BlockText {
     text: String,
-    /// Where each delta's text ends, and its frame.
+    /// End of each delta's text, and its frame.
     pieces: Vec<(u32, u32)>,
-    /// What stood in the opening event.
+    /// Text of the opening event.
     prefill: String,
-    /// What a restatement gave, where that is something else than the deltas.
+    /// The restated text, where it differs from the deltas.
     pub(super) whole: Option<String>,
     /// A difference was reported.
     pub(super) differs: bool,
@@ -26,12 +26,12 @@ impl BlockText {
         }
     }
 
-    /// Whether there is anything to hold a restatement against.
+    /// Returns whether there is anything to compare a restatement with.
     pub(super) fn is_given(&self) -> bool {
         !self.text.is_empty() || self.whole.is_some()
     }
 
-    /// Whether `whole` is what was streamed, or restated before.
+    /// Returns whether `whole` is what was streamed, or restated before.
     pub(super) fn agrees(&self, whole: &str) -> bool {
         match &self.whole {
             Some(words) => words == whole,
@@ -50,7 +50,7 @@ impl BlockText {
         self.whole.as_deref().unwrap_or(&self.text)
     }
 
-    /// Where the first difference is, in bytes, and the frame of the delta there.
+    /// Returns the position of the first difference, in bytes, and the frame of the delta there.
     pub(super) fn difference(&self, whole: &str) -> (usize, Option<u32>) {
         let value = self.value();
         let same = value.bytes().zip(whole.bytes()).take_while(|(a, b)| a == b).count();

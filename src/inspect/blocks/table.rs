@@ -1,4 +1,4 @@
-//! What a table says about a dialect's events.
+//! The form of a table about a dialect's events.
 
 use super::super::{Code, Severity};
 use crate::json::Value;
@@ -9,25 +9,25 @@ pub(super) struct Table {
     pub(super) name_key: &'static str,
     /// The levels and index spaces.
     pub(super) spaces: &'static [Space],
-    /// What the dialect's SDK makes of a delta whose text is null or missing; empty where it copes.
+    /// Reaction of the dialect's SDK to a delta whose text is null or missing; empty where it copes.
     pub(super) textless: &'static str,
-    /// Where a delta says which kind it is.
+    /// Place of a delta's kind.
     pub(super) tag: Tag,
     /// The events.
     pub(super) rows: &'static [EventRow],
-    /// Where a container's id is in the event that begins it.
+    /// Path of a container's id in the event that begins it.
     pub(super) container_id: &'static [&'static str],
-    /// How a kind of block is signed, where its dialect signs.
+    /// The way in which a kind of block is signed, where its dialect signs.
     pub(super) signature: Option<Signature>,
-    /// Blocks that stand whole in the event that begins the container.
+    /// Blocks that are already whole in the event that begins the container.
     pub(super) filled: &'static [&'static str],
     /// An answer must begin with the event that begins the container.
     pub(super) begins: bool,
-    /// The same, and who raises otherwise; empty where nobody does. Other than `begins`, it is no
+    /// The same, and who raises otherwise; empty where no client does. Unlike `begins`, it is not for a
     /// Responses stream.
     pub(super) opener: &'static str,
-    /// The events beside the rows, where the dialect's SDK raises on every other; a name that ends
-    /// in `-` stands for all that begin so. Empty where it passes unknown ones over.
+    /// The events beside the rows, where the dialect's SDK raises on every other; a name that ends in `-`
+    /// matches all that begin so. Empty where it ignores unknown ones.
     pub(super) others: &'static [&'static str],
     /// The texts of all its blocks are restated, and held against the joined deltas.
     pub(super) joins: bool,
@@ -53,7 +53,7 @@ impl Table {
         midway: false,
     };
 
-    /// Whether the texts of a space's blocks are kept: something restates them.
+    /// Returns whether the texts of a space's blocks are kept: something restates them.
     pub(super) fn keeps(&self, space: usize) -> bool {
         let restates = |row: &EventRow| {
             row.space == space && row.does == Does::Whole && !row.restates.is_empty()
@@ -66,14 +66,14 @@ impl Table {
         self.rows.iter().find(|row| row.event == event)
     }
 
-    /// Whether the dialect's SDK raises on an event of that name.
+    /// Returns whether the dialect's SDK raises on an event of that name.
     pub(super) fn refuses(&self, event: &str) -> bool {
         let is =
             |other: &&str| *other == event || other.ends_with('-') && event.starts_with(*other);
         !self.others.is_empty() && self.row(event).is_none() && !self.others.iter().any(is)
     }
 
-    /// Whether the dialect has the event.
+    /// Returns whether the dialect has the event.
     pub(super) fn has(&self, event: &str) -> bool {
         self.row(event).is_some()
     }
@@ -87,33 +87,33 @@ pub(super) struct Space {
     pub(super) keys: &'static [&'static str],
     /// The outer block's space.
     pub(super) parent: Option<usize>,
-    /// Where the opening event says what kind of block it is.
+    /// Place of the block's kind in the opening event.
     pub(super) kind: Tag,
-    /// Where it gives an id.
+    /// Path of the id in that event.
     pub(super) id: &'static [&'static str],
-    /// Where it gives a name.
+    /// Path of the name in that event.
     pub(super) name: &'static [&'static str],
     /// Blocks of spaces with the same group may not be open at the same time.
     pub(super) group: Option<u8>,
     /// Indexes start at 0 and rise by 1.
     pub(super) counts: bool,
-    /// How the index is required: what it is worth where it is missing.
+    /// Severity of a missing index.
     pub(super) index: Severity,
     /// A delta may open a block, but for blocks of these kinds.
     pub(super) implicit: Option<&'static [&'static str]>,
     /// The kinds that are tool calls: left open, they are lost.
     pub(super) calls: &'static [&'static str],
-    /// What it is worth when one overlaps with another.
+    /// Severity of one that overlaps with another.
     pub(super) overlap: Severity,
-    /// What it is worth when one that is no call is left open.
+    /// Severity of one that is no call and is left open.
     pub(super) unclosed: Severity,
-    /// The blocks are told apart by an id, the text at the only key, not by a number.
+    /// True if the blocks are distinguished by an id, the text at the only key, not by a number.
     pub(super) by_id: bool,
     /// The key of a block that was closed may open another.
     pub(super) reused: bool,
-    /// Which code a delta of an unopened block gets.
+    /// Code for a delta of an unopened block.
     pub(super) unopened: Code,
-    /// What the dialect's SDK makes of a delta for an unopened block.
+    /// Reaction of the dialect's SDK to a delta for an unopened block.
     pub(super) breaks: &'static str,
 }
 
@@ -142,15 +142,15 @@ impl Space {
         }
     }
 
-    /// A space whose blocks are told apart by the id at `key`, of which several may be open, and
-    /// which may be opened again once they are closed.
+    /// Returns a space whose blocks are distinguished by the id at `key`. Several may be open, and they may
+    /// be opened again once they are closed.
     pub(super) const fn named(noun: &'static str, key: &'static [&'static str], kind: Tag) -> Self {
         let space = Self::new(noun, key, kind);
         Self { group: None, counts: false, by_id: true, reused: true, ..space }
     }
 }
 
-/// Where a word stands.
+/// Place of a word.
 pub(super) enum Tag {
     /// At a path.
     At(&'static [&'static str]),
@@ -168,13 +168,13 @@ pub(super) struct EventRow {
     pub(super) event: &'static str,
     /// The space of the block that it is about.
     pub(super) space: usize,
-    /// What it does.
+    /// Effect of the event.
     pub(super) does: Does,
-    /// Which blocks it fits, by the kind of delta.
+    /// The blocks that it fits, by the kind of delta.
     pub(super) fits: &'static [Fit],
     /// The kinds of outer block that it fits; any where empty.
     pub(super) outer: &'static [&'static str],
-    /// Where the whole text is that it restates.
+    /// Paths of the whole text that it restates.
     pub(super) restates: &'static [&'static [&'static str]],
     /// The fields that an official SDK reads without a guard.
     pub(super) needs: &'static [RequiredField],
@@ -211,7 +211,7 @@ impl EventRow {
     }
 }
 
-/// What an event does.
+/// The effect of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Does {
     /// Begins a container; every key is free again.
@@ -228,7 +228,7 @@ pub(super) enum Does {
     Whole,
     /// A step ends: the blocks of its space are over, closed or not.
     Step,
-    /// Tells how a block is getting on.
+    /// Reports the progress of a block.
     Status,
     /// No block is open any more.
     Finish,
@@ -244,21 +244,21 @@ pub(super) struct Fit {
     pub(super) delta: &'static str,
     /// The kinds of block that it fits.
     pub(super) kinds: &'static [&'static str],
-    /// Where its text is; empty where it has none that is joined.
+    /// Path of its text; empty where it has none that is joined.
     pub(super) text: &'static [&'static str],
 }
 
 /// A field that must be there.
 pub(super) struct RequiredField {
-    /// Where.
+    /// Path of the field.
     pub(super) path: &'static [&'static str],
     /// Only where the block is of this kind; of any where empty.
     pub(super) kind: &'static str,
-    /// How bad it is.
+    /// Severity if it is missing.
     pub(super) severity: Severity,
-    /// Which code it gets.
+    /// Code if it is missing.
     pub(super) code: Code,
-    /// Who breaks, and how.
+    /// The client that breaks, and how.
     pub(super) breaks: &'static str,
 }
 
@@ -276,11 +276,11 @@ impl RequiredField {
     }
 }
 
-/// How blocks are signed.
+/// The way in which blocks are signed.
 pub(super) struct Signature {
     /// The kind of block that is.
     pub(super) kind: &'static str,
-    /// Where a signature may be, in any event about the block.
+    /// Paths where a signature may be, in any event about the block.
     pub(super) at: &'static [&'static [&'static str]],
 }
 

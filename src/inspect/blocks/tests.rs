@@ -88,7 +88,7 @@ fn dialects_without_events_for_blocks_have_their_channels() {
     assert_eq!(blocks, ["content channel 0 0..Some(3) 2/2", "call 0 1..Some(3) 1/2"]);
 }
 
-/// What a server sends without end takes neither memory nor time without end.
+/// Endless blocks from a server take bounded memory and time.
 #[test]
 fn a_million_blocks_are_cheap() {
     type Event = fn(u64) -> String;

@@ -5,7 +5,7 @@ use super::engine::{BlockEngine, capital};
 use super::table::{Does, EventRow, Fit, Table, Tag};
 
 impl BlockEngine {
-    /// The outer block of one in `space`; one that was never announced is made up.
+    /// Returns the outer block of one in `space`; one that was never announced is created.
     pub(super) fn outer(
         &mut self,
         table: &'static Table,
@@ -57,8 +57,8 @@ impl BlockEngine {
         at
     }
 
-    /// Whether a recording may have begun after the block opened, or leaves out what only opens:
-    /// nothing of this container was announced.
+    /// Returns whether a recording may have begun after the block opened, or omits what only opens: nothing
+    /// of this container was announced.
     fn is_midway(&self, row: &EventRow) -> bool {
         let fills = matches!(row.does, Does::Add | Does::Restate);
         self.begun.is_none() || fills && !self.announced

@@ -1,20 +1,20 @@
-//! Who has to act on what a comparison found.
+//! The party that has to act on what a comparison found.
 
 use super::side::ComparedSide;
 use super::{Difference, Expect};
 use crate::inspect::{Blame, Certainty, Severity};
 use crate::rule::{Code, Party};
 
-/// What only the request explains.
+/// Differences that only the request explains.
 const REQUESTS: &[Code] = &[Code::RequestMutated, Code::DuplicateRequestAfter422];
 
-/// What may differ between two calls without anybody's fault.
+/// Possible differences between two calls that are no one's fault.
 const ANSWERS: &[Code] =
     &[Code::GwContentChanged, Code::GwToolsChanged, Code::GwUsageWrong, Code::BytesDiffer];
 
-/// Who has to act; `None` where nothing is above info and both succeeded. Two calls are two answers of
-/// a provider, so that what differs between them is never certain; one call that was recorded on both sides
-/// of a gateway leaves no doubt.
+/// Returns who has to act; `None` where nothing is above info and both succeeded. Two calls are two answers
+/// of a provider, so that what differs between them is never certain. One call that was recorded on both
+/// sides of a gateway leaves no doubt.
 pub(super) fn blame(
     expect: Expect,
     one_call: bool,

@@ -41,7 +41,7 @@ fn corpus() -> &'static [(String, Vec<u8>)] {
 }
 
 proptest! {
-    /// Whatever byte of a recording is changed, the comparison tells that something differs.
+    /// Checks that the comparison reports a difference, whatever byte of a recording is changed.
     #[test]
     fn every_change_of_a_byte_is_found(at in 0usize..10_000, byte in any::<u8>()) {
         let body = sound().concat().into_bytes();

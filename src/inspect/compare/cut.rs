@@ -1,6 +1,6 @@
-//! Why the other call is not whole: a timeout in between, a refusal of the gateway's own, a
-//! connection that was cut, an empty answer. Each is one accusation, and what is missing because of
-//! it is no other; so these checks come first.
+//! Reasons that the other call is not whole: a timeout in between, a refusal by the gateway itself, a broken
+//! connection, an empty answer. Each is one accusation, and what is missing because of it is no other; so these
+//! checks are first.
 
 use super::delivery::{seconds, since};
 use super::side::ComparedSide;
@@ -13,18 +13,18 @@ use crate::rule::Code;
 use crate::text::{count, preview};
 
 impl ComparedSide<'_> {
-    /// Whether its connection broke, after its own end or before.
+    /// Returns whether its connection broke, after its own end or before.
     pub(super) fn is_broken(&self) -> bool {
         let broken = [Reason::Truncated, Reason::Reset, Reason::Protocol];
         self.seen.reason().is_some_and(|r| broken.contains(&r))
     }
 
-    /// Whether its connection broke before its own end.
+    /// Returns whether its connection broke before its own end.
     pub(super) fn is_cut(&self) -> bool {
         self.is_broken() && !self.seen.saw_own_end()
     }
 
-    /// How its connection broke, and after how much, as the end of a sentence about it.
+    /// Returns how its connection broke, and after how much, as the end of a sentence about it.
     pub(super) fn broke_off(&self) -> String {
         let came = self.came();
         let after = match (came.is_empty(), self.seen.saw_own_end()) {
@@ -39,7 +39,7 @@ impl ComparedSide<'_> {
         }
     }
 
-    /// Whether it is over without an end of its own, an error or a finish, and not by the user.
+    /// Returns whether it is over without its own end, an error or a finish, and not by the user.
     pub(super) fn is_unfinished(&self) -> bool {
         let reached = !matches!(self.seen.reason(), Some(Reason::Refused | Reason::Tls));
         let over = self.seen.is_over() && reached && !self.was_stopped();
@@ -47,18 +47,18 @@ impl ComparedSide<'_> {
         over && !ended && self.error().is_none()
     }
 
-    /// Whether it came to its end, and said so.
+    /// Returns whether it reached its end, and said so.
     pub(super) fn is_whole(&self) -> bool {
         let answer = self.seen.answer();
         self.carriers > 0 && self.error().is_none() && answer.finished() && !self.says_failure()
     }
 
-    /// How many characters of an answer it has, in all channels.
+    /// Returns the number of characters of its answer, in all channels.
     pub(super) fn length(&self) -> u64 {
         self.pieces().iter().map(|(_, text)| text.chars().count() as u64).sum()
     }
 
-    /// Whether its text is the other's as far as it goes.
+    /// Returns whether its text is the other's as far as it reaches.
     pub(super) fn is_beginning_of(&self, other: &Self) -> bool {
         let channels = [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Tool];
         let text = |s: &Self, channel| -> String {
@@ -71,7 +71,7 @@ impl ComparedSide<'_> {
 /// Microseconds of silence below which a closed connection points at no timeout.
 const MIN_SILENCE: Micros = 500_000;
 
-/// When each sign of life came: the request, the headers, every read.
+/// Returns the time of each sign of life: the request, the headers, every read.
 fn moments(s: &ComparedSide<'_>) -> impl Iterator<Item = Micros> {
     let timing = &s.seen.timing;
     let reads = s.seen.reads().iter().filter_map(|read| read.at);
@@ -85,13 +85,13 @@ fn longest_silence(s: &ComparedSide<'_>) -> Micros {
     moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
 }
 
-/// How long a call had been silent when it ended.
+/// Returns how long a call had been silent when it ended.
 fn last_silence(s: &ComparedSide<'_>) -> Option<Micros> {
     let end = s.seen.timing.end?;
     moments(s).max().map(|last| end.saturating_sub(last))
 }
 
-/// Where the other has headers of success and nothing that a client could read.
+/// Checks for when the other has headers of success and nothing that a client could read.
 pub(super) const UNREADABLE: &[Check] = &[unreadable];
 
 /// A 200 with nothing of an answer in it is one loss, not a list of them.
@@ -114,7 +114,7 @@ fn unreadable(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffe
     found.add(code, both(bytes(a), what), message);
 }
 
-/// Whether `b` has headers of success and nothing that a client could read, and `a` has an answer.
+/// Returns whether `b` has headers of success and nothing that a client could read, and `a` has an answer.
 pub(super) fn is_unreadable(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let answered = b.seen.status().is_none_or(|status| status < 300);
     let ended = matches!(b.seen.reason(), Some(Reason::Complete | Reason::Closed));
@@ -128,14 +128,14 @@ pub(super) fn is_unreadable(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool 
 /// it with some, and Apache says 502.
 const TIMED_OUT: &[u16] = &[504, 408, 502, 503];
 
-/// How far a measured time may be from a limit that was set, in microseconds: timers are coarse.
+/// The largest distance of a measured time from a limit that was set, in microseconds: timers are coarse.
 const SLACK: Micros = 100_000;
 
 /// Microseconds between two measures of one time that are no longer the same.
 const APART: Micros = 300_000;
 
-/// A time limit in between: the other was closed, or answered that it would wait no longer, while
-/// the direct call was silent, or went on.
+/// Reports a time limit in between: the other was closed, or answered that it would wait no longer, while the
+/// direct call was silent or continued.
 pub(super) fn timeout(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // What the user's own limit ended was silent all the same, for so long at least.
     let heard = !a.failed() || a.was_stopped() && a.seen.reason() != Some(Reason::Cancelled);
@@ -179,8 +179,8 @@ pub(super) fn timeout(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fo
     found.measured(waited);
 }
 
-/// How long the provider had been silent when the other call ended: by the direct call, which knows
-/// when that sent what; by what the other received itself, where these do not agree.
+/// Returns how long the provider had been silent when the other call ended. The direct call shows when the
+/// provider sent what; where the two do not agree, what the other received counts.
 fn silence_upstream(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<Micros> {
     let own = last_silence(b)?;
     let end = since(&b.seen.timing, b.seen.timing.end)?;
@@ -192,8 +192,8 @@ fn silence_upstream(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<Micros
     Some(near.filter(|silence| from_second(*silence) < from_second(own)).unwrap_or(own))
 }
 
-/// A limit on the whole answer: the other was closed at a round time, though the direct call was not
-/// silent, and went on for longer.
+/// Reports a limit on the whole answer: the other was closed at a round time, though the direct call was not
+/// silent and continued for longer.
 fn limited(
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
@@ -215,20 +215,20 @@ fn limited(
     found.measured(took);
 }
 
-/// How far a time is from the nearest whole second; of less than half a second, from one.
+/// Returns the distance of a time from the nearest whole second; of less than half a second, from one.
 fn from_second(time: Micros) -> Micros {
     const SECOND: Micros = 1_000_000;
     let nearest = ((time + SECOND / 2) / SECOND).max(1) * SECOND;
     nearest.abs_diff(time)
 }
 
-/// Whether one time is so much rounder than another that it is more likely to be a limit that
-/// somebody set.
+/// Returns whether one time is so much rounder than another that it is more likely to be a limit that someone
+/// set.
 fn is_rounder(time: Micros, other: Micros) -> bool {
     from_second(time) + SLACK < from_second(other)
 }
 
-/// Whether this silence is the one in which a call ended.
+/// Returns whether this silence is the one in which a call ended.
 fn silence_is_last(s: &ComparedSide<'_>, silence: Micros) -> bool {
     last_silence(s).is_some_and(|last| last + SLACK >= silence)
 }
@@ -282,7 +282,7 @@ fn both_cut(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffere
     found.add_as(Code::EndsDiffer, severity, both(left, right), message);
 }
 
-/// How much less text the other has, as the end of a sentence; empty if it has all.
+/// Returns how much less text the other has, as the end of a sentence; empty if it has all.
 pub(super) fn lost(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     match a.length().saturating_sub(b.length()) {
         0 => String::new(),
@@ -290,7 +290,7 @@ pub(super) fn lost(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     }
 }
 
-/// What is merely missing behind a cut, and no difference of its own.
+/// Codes for what is merely missing after a truncation, and no separate difference.
 pub(super) const MISSING: &[Code] = &[
     Code::GwUsageDropped,
     Code::GwFieldsDropped,
@@ -306,8 +306,8 @@ pub(super) const MISSING: &[Code] = &[
     Code::GwRechunked,
 ];
 
-/// What points at the gateway as the author of a refusal, and whether that is its own form. A proxy
-/// puts `server` and `via` on what it only passes on, too: these alone are no proof.
+/// Returns what points at the gateway as the author of a refusal, and whether that is its own form. A proxy
+/// puts `server` and `via` on what it only forwards, too: these alone are no proof.
 fn signature(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<(String, bool)> {
     match b.seen.author() {
         Author::Gateway(name, _) => return Some((format!("{name}'s own answer"), true)),

@@ -1,8 +1,8 @@
-//! When the same bytes arrived on both sides: later, held back, or compressed.
+//! Arrival of the same bytes on both sides: later, held back, or compressed.
 //!
-//! The direct call is the control: of each piece of text it is known when the provider sent it, so
-//! that what arrives together behind a gateway, and did not arrive together without it, was held
-//! back. No minimum of frames is needed for that.
+//! The direct call is the control: for each piece of text it shows when the provider sent it. So what arrives
+//! together behind a gateway, and did not arrive together without it, was held back. No minimum of frames is
+//! needed for that.
 
 use super::side::ComparedSide;
 use super::{FoundDifferences, both};
@@ -33,7 +33,7 @@ pub(super) fn since(timing: &Timing, of: Option<Micros>) -> Option<Micros> {
     timing.request.zip(of).map(|(from, to)| to.saturating_sub(from))
 }
 
-/// When text had arrived on one side: the end of each piece in all of the text, and its time since
+/// Returns when text had arrived on one side: the end of each piece in all of the text, and its time since
 /// the request.
 fn arrivals(s: &ComparedSide<'_>) -> Vec<(usize, Micros)> {
     let (answer, mut end) = (s.seen.answer(), 0);
@@ -46,10 +46,10 @@ fn arrivals(s: &ComparedSide<'_>) -> Vec<(usize, Micros)> {
     .collect()
 }
 
-/// How the same text arrived on both sides.
+/// The arrival of the same text on both sides.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delivery {
-    /// How much later the first piece arrived, and the last.
+    /// Delay of the first piece, and of the last.
     pub(super) first: i64,
     pub(super) last: i64,
     /// The least that any piece was late.
@@ -59,11 +59,11 @@ pub(super) struct Delivery {
     /// Bytes of text that were held back for at least [`MIN_HELD`], and of all.
     pub(super) together: usize,
     pub(super) all: usize,
-    /// How many times that happened.
+    /// Number of times that this happened.
     pub(super) times: u64,
-    /// How many deltas of the control arrived in the greatest such piece.
+    /// Number of deltas of the control that arrived in the largest such piece.
     pub(super) most: u64,
-    /// Whether nothing but the beginning was held back.
+    /// True if nothing but the beginning was held back.
     pub(super) beginning: bool,
 }
 
@@ -120,7 +120,7 @@ fn hold(left: &[(usize, Micros)], right: &[(usize, Micros)], out: &mut Delivery)
     }
 }
 
-/// What the gateway does with `it`, as the end of a sentence, and how bad that is; `None` if nothing.
+/// Returns what the gateway does with `it`, as the end of a sentence, and how bad that is; `None` if nothing.
 fn held_back(d: &Delivery, it: &str) -> Option<(String, Severity)> {
     let time = seconds(d.held);
     let most = count(d.most, "delta");
@@ -154,7 +154,7 @@ fn moments(s: &ComparedSide<'_>) -> u64 {
     apart.count() as u64
 }
 
-/// Whether times can be compared: both answered, and nothing ended them before their end.
+/// Returns whether times can be compared: both answered, and nothing ended them before their end.
 fn timed(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     a.carriers > 0 && b.carriers > 0 && a.error().is_none() && b.error().is_none()
 }
@@ -176,7 +176,7 @@ pub(super) fn compressed(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut
     found.add_as(Code::GwCompressed, severity, both("identity", coding), message);
 }
 
-/// What arrives together behind the gateway, and without it one by one.
+/// Reports what arrives together behind the gateway, and one by one without it.
 pub(super) fn buffered(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     if found.has(Code::GwCompressed) || !timed(a, b) {
         return;
@@ -248,7 +248,7 @@ pub(super) fn delayed(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fo
     found.add(Code::GwDelayed, both(left, right), message);
 }
 
-/// Whether the headers of a call clearly preceded its first frame, so that holding them back would
+/// Returns whether the headers of a call clearly preceded its first frame, so that holding them back would
 /// show.
 fn head_came_first(s: &ComparedSide<'_>) -> bool {
     let timing = &s.seen.timing;

@@ -1,4 +1,4 @@
-//! Errors on their way through a gateway: handed on, reported otherwise, swallowed, or added.
+//! Errors that pass through a gateway: forwarded, reported differently, swallowed, or added.
 
 use super::finish::is_filtered;
 use super::side::{ComparedSide, disposition, foreign};
@@ -7,10 +7,10 @@ use crate::inspect::Severity;
 use crate::rule::Code;
 use crate::text::{count, preview};
 
-/// Statuses that say that the request as it stands is wrong: another request may be right.
+/// Statuses that say that the request itself is wrong: another request may be right.
 const REFUSALS: &[u16] = &[400, 413, 422];
 
-/// How long to wait before the next try; milliseconds are OpenAI's.
+/// Headers that say how long to wait before the next try; milliseconds are OpenAI's.
 const WAITS: &[&str] = &["Retry-After", "Retry-After-Ms"];
 
 pub(super) fn errors(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
@@ -36,14 +36,14 @@ pub(super) fn errors(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fou
     }
 }
 
-/// The frame of the first error; of a response that is nothing but the error, it tells nothing.
+/// Returns the frame of the first error; none for a response that is nothing but the error.
 fn frame(s: &ComparedSide<'_>) -> Option<u32> {
     let first = s.seen.answer().errors.first().map(|e| e.frame);
     first.filter(|_| s.seen.status().is_none_or(|n| n < 300))
 }
 
-/// Whether both tell their error with one status and in the same words. The error's kind is a word
-/// of the dialect; a body without its head has a status that nobody knows.
+/// Returns whether both report their error with one status and in the same words. The error's kind is a word
+/// of the dialect; the status of a body without headers is unknown.
 fn same(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let text = |s: &ComparedSide<'_>| {
         let first = s.seen.answer().errors.first();
@@ -53,7 +53,8 @@ fn same(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     text(a) == text(b) && statuses.is_none_or(|(x, y)| x == y)
 }
 
-/// Whether the error of `b` holds what `a` says: its message or, where its body has none, that.
+/// Returns whether the error of `b` contains what `a` says: its message or, where its body has none, the
+/// body.
 fn quotes(b: &ComparedSide<'_>, a: &ComparedSide<'_>) -> bool {
     let message = |s: &ComparedSide<'_>| s.seen.answer().errors.first().map(|e| e.message.clone());
     let body = || String::from_utf8_lossy(a.seen.body()).trim().to_owned();
@@ -61,7 +62,7 @@ fn quotes(b: &ComparedSide<'_>, a: &ComparedSide<'_>) -> bool {
     !theirs.is_empty() && mine.contains(&theirs)
 }
 
-/// Whether the error of `b` has most of the words of that of `a`; one without words loses none.
+/// Returns whether the error of `b` has most of the words of that of `a`; one without words loses none.
 fn hands_on(b: &ComparedSide<'_>, a: &ComparedSide<'_>) -> bool {
     let text = |s: &ComparedSide<'_>| s.error_text().map(|text| text.to_lowercase());
     let (Some(mine), Some(theirs)) = (text(b), text(a)) else { return true };
@@ -74,7 +75,7 @@ fn hands_on(b: &ComparedSide<'_>, a: &ComparedSide<'_>) -> bool {
     kept * 2 >= all
 }
 
-/// Both tell an error, and not the same.
+/// Reports that both have an error, and not the same.
 fn retold(
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
@@ -130,7 +131,7 @@ fn retold(
     found.add_as(Code::GwErrorRewrapped, severity, sides, message);
 }
 
-/// The direct call tells an error, the other does not.
+/// Reports an error that the direct call has and the other does not.
 fn lost(
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
@@ -166,7 +167,7 @@ fn lost(
     found.add(code, both(left, right).at(at, None), message);
 }
 
-/// Only the other call tells an error.
+/// Reports an error that only the other call has.
 fn added(
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,

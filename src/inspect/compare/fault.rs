@@ -1,9 +1,9 @@
-//! Whether two calls failed in the same way: what is compared are values, never sentences.
+//! Checks whether two calls failed in the same way: values are compared, never sentences.
 
 use super::side::{ComparedSide, foreign};
 
-/// Whether both have the same fault: its status, type and words where one of them says what went wrong,
-/// otherwise its rule, how the transport ended and how much had arrived.
+/// Returns whether both have the same fault: its status, type and words where one of them says what went
+/// wrong, otherwise its rule, how the transport ended and how much had arrived.
 pub(super) fn is_shared(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     // The status of a body without headers is unknown.
     let statuses = a.seen.status().zip(b.seen.status());

@@ -1,4 +1,4 @@
-//! The finish on both sides: made up, changed, lost; across dialects by what the words mean.
+//! The finish on both sides: fabricated, changed, lost; across dialects by what the words mean.
 
 use super::side::{ComparedSide, disposition, foreign, is_failure};
 use super::{FoundDifferences, Severity, both};
@@ -6,7 +6,7 @@ use crate::inspect::detect::{is_filter, is_length};
 use crate::rule::Code;
 use crate::text::preview;
 
-/// What a finish word says, in whatever dialect.
+/// The meaning of a finish word, in any dialect.
 #[derive(Debug, PartialEq, Eq)]
 enum Meaning<'a> {
     /// The model had said all.
@@ -41,13 +41,13 @@ fn meaning(word: &str) -> Meaning<'_> {
     }
 }
 
-/// Whether its finish says that a filter, or the model, refused: the word of some dialects for what
+/// Returns whether its finish says that a filter, or the model, refused: the word of some dialects for what
 /// is an error in others.
 pub(super) fn is_filtered(s: &ComparedSide<'_>) -> bool {
     s.seen.answer().finish().next().is_some_and(|(_, f)| meaning(f) == Meaning::Filter)
 }
 
-/// Whether the finish `x` of `a` and the finish `y` of `b`, in dialects of their own, say the same.
+/// Returns whether the finish `x` of `a` and the finish `y` of `b`, each in its own dialect, say the same.
 pub(super) fn alike(a: &ComparedSide<'_>, x: &str, b: &ComparedSide<'_>, y: &str) -> bool {
     match (meaning(x), meaning(y)) {
         (Meaning::Stop, Meaning::Tools) => calls_unsaid(a),
@@ -58,14 +58,14 @@ pub(super) fn alike(a: &ComparedSide<'_>, x: &str, b: &ComparedSide<'_>, y: &str
     }
 }
 
-/// Whether it calls tools in a dialect that has no finish word for that (Gemini, Responses).
+/// Returns whether it calls tools in a dialect that has no finish word for that (Gemini, Responses).
 fn calls_unsaid(side: &ComparedSide<'_>) -> bool {
     let words = side.seen.dialect().map_or(&[][..], |d| d.ending().finishes);
     let has_word = words.iter().any(|w| meaning(w) == Meaning::Tools);
     !has_word && !side.seen.answer().tools().is_empty()
 }
 
-/// What became of the finish, choice by choice.
+/// Reports what happened to the finish, choice by choice.
 pub(super) fn finish(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (x, y) = (a.seen.answer(), b.seen.answer());
     // An empty word says nothing.
@@ -162,7 +162,7 @@ fn rewritten(
     found.add_as(Code::GwFinishRewritten, severity, sides, message);
 }
 
-/// Whether it is an answer of which a client that expects events sees nothing.
+/// Returns whether it is an answer in which a client that expects events sees nothing.
 fn unreadable(s: &ComparedSide<'_>) -> bool {
     s.found(&[Code::NdjsonInSse, Code::JsonCompletion200, Code::SseSingleNewlineFrames])
 }

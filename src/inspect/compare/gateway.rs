@@ -1,4 +1,4 @@
-//! What gateways do to a stream: A came directly, B through one.
+//! Changes that gateways make to a stream: A was received directly, B through one.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
     key_order,
 ];
 
-/// Headers by which gateways tell how often they tried.
+/// Headers by which gateways report how often they tried.
 const RETRIES: &[&str] = &["x-litellm-attempted-retries", "x-litellm-attempted-fallbacks"];
 
 fn emptied(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
@@ -126,7 +126,7 @@ fn sealed(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferenc
     }
 }
 
-/// How much reasoning the one has and the other, where the other has a part of it only.
+/// Returns how much reasoning each side has, where the other has only a part of it.
 fn shortened(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<(usize, usize)> {
     let (x, y) = (a.text(Channel::Reasoning), b.text(Channel::Reasoning));
     let part = x.len() > y.len() && x.contains(&y) && !b.was_stopped();
@@ -149,7 +149,7 @@ fn ids(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences)
     }
 }
 
-/// Whether the ids are the same, or made alike: then each call has that of its own.
+/// Returns whether the ids are the same, or have the same form: then each call has its own id.
 fn own_ids(x: &[String], y: &[String]) -> bool {
     // What it begins with, and where its parts end.
     let form = |id: &str| {
@@ -192,7 +192,7 @@ fn model(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifference
     }
 }
 
-/// Types of events that do not come through, of the dialects whose events have types.
+/// Reports types of events that do not arrive, for the dialects whose events have types.
 fn dropped(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     // What keeps a connection alive is no part of the answer; a stream that ends early lacks its end.
     const ALIVE: &[&str] = &["ping", "keepalive"];
@@ -256,7 +256,7 @@ fn comments(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffere
     }
 }
 
-/// The lines of an event stream that are for going on after a break.
+/// Reports missing lines of an event stream that are for resuming after a break.
 fn resuming(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (Some(x), Some(y)) = (a.seen.sse(), b.seen.sse()) else { return };
     let id = !x.final_id().is_empty() && y.final_id().is_empty();
@@ -328,7 +328,7 @@ fn request(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferen
     }
 }
 
-/// Whether both requests went to one address.
+/// Returns whether both requests went to one address.
 fn one_address(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let address =
         |s: &ComparedSide<'_>| s.seen.request.as_ref().map(|r| (r.method.clone(), r.url.clone()));
@@ -379,7 +379,7 @@ fn roles(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifference
     }
 }
 
-/// Members with a value that nothing else here tells of, on one side only: citations, log
+/// Reports fields with a value, on one side only, that nothing else here reports: citations, log
 /// probabilities, extensions.
 fn fields(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let lost = [Code::GwGuardrailEmptied, Code::GwFabricatedFinish];
@@ -448,7 +448,7 @@ fn member(path: &str) -> String {
     format!("{before}.delta.{name}")
 }
 
-/// Whether a path is that of a member, or leads into it.
+/// Returns whether a path is that of a key, or leads into it.
 fn within(path: &str, member: &str) -> bool {
     path.strip_prefix(member).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

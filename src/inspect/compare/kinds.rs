@@ -1,5 +1,5 @@
-//! Two answers of their own: not what they say, but of what kind they are. Which channels they have
-//! and by which members these came, how they ended, whether they count tokens and really stream.
+//! Checks of independent answers: not what they say, but of what kind they are. Which channels they have and by
+//! which fields these arrived, how they ended, whether they count tokens and really stream.
 
 use super::finish::alike;
 use super::same::ends;
@@ -43,7 +43,7 @@ fn channels(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffere
     }
 }
 
-/// The members that a channel came by; tool calls as a whole.
+/// Returns the fields by which a channel arrived; tool calls as a whole.
 fn ways(s: &ComparedSide<'_>, channel: Channel) -> Vec<(String, u64)> {
     let answer = s.seen.answer();
     let mut ways: Vec<(String, u64)> = answer.paths(channel).collect();
@@ -89,7 +89,7 @@ fn usage(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifference
     found.add(Code::KindsDiffer, both(word(&left), word(&right)), message);
 }
 
-/// Whether the one streams and the other hands its answer over in lumps.
+/// Checks whether one streams and the other delivers its answer in lumps.
 fn flow(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let codes = &[Code::BurstDelivery, Code::JsonCompletion200, Code::HeadersLate];
     let lumps = |s: &ComparedSide<'_>| s.found(codes);

@@ -27,7 +27,7 @@ use crate::rule::Code;
 pub use oddity::Oddity;
 use side::ComparedSide;
 
-/// Whether the two are expected to be one stream.
+/// The expectation of whether the two are one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
     /// One model answered, and what differs happened on the way.
@@ -37,9 +37,9 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// Guesses from the models asked for: those of one name (whatever stands before its last `/`)
-    /// are one. Without names the two are taken for one, and so are a model and what a gateway
-    /// calls otherwise, unless the gateway says which other model it asked.
+    /// Guesses from the models asked for: those with one name (ignoring anything before its last `/`) are
+    /// one. Without names the two are treated as one. So are a model and a gateway's other name for it,
+    /// unless the gateway says which other model it asked.
     pub fn guess(a: &Inspection, b: &Inspection) -> Self {
         let model = |i: &Inspection| {
             let asked = i.request.as_ref().map(|r| r.model.clone()).filter(|m| !m.is_empty());
@@ -64,13 +64,13 @@ impl Expect {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The rule that tells it.
+    /// The rule that reports it.
     pub code: Code,
-    /// How bad it is here.
+    /// Severity in this case.
     pub severity: Severity,
-    /// What A has, in a few words.
+    /// The value of A, in a few words.
     pub a: String,
-    /// What B has.
+    /// The value of B.
     pub b: String,
     /// A headline about it.
     pub message: String,
@@ -103,7 +103,7 @@ impl Difference {
 /// One line of the row of figures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What is counted or measured.
+    /// Name of what is counted or measured.
     pub name: &'static str,
     /// Of A and of B.
     pub values: [Amount; 2],
@@ -126,33 +126,33 @@ pub enum Amount {
     Word(String),
 }
 
-/// A JSON path with how often it stood in A and in B.
+/// A JSON path with how often it appeared in A and in B.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PathCount {
     /// The path, array items as `[]`.
     pub path: String,
-    /// How many values in A and B.
+    /// Number of values in A and B.
     pub counts: [u64; 2],
 }
 
-/// What two exchanges have in common and what not.
+/// The common features of two exchanges, and their differences.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    /// What was expected of them.
+    /// The expectation of them.
     pub expect: Expect,
     /// One sentence: who lost what.
     pub verdict: String,
-    /// Who has to act; `None` where nothing is wrong.
+    /// The party that has to act; `None` if nothing is wrong.
     pub blame: Option<super::Blame>,
-    /// What is unusual in the bytes of the direct call, where the other has nothing of its answer: what
-    /// a gateway may have stumbled over.
+    /// Unusual features in the bytes of the direct call, if the other has nothing of its answer: what a
+    /// gateway may have stumbled over.
     pub suspects: Vec<Oddity>,
     /// The differences, gravest first.
     pub differences: Vec<Difference>,
     /// The row of figures.
     pub figures: Vec<Figure>,
-    /// Whether the two speak dialects of different detectors: then only what they say is compared,
-    /// and their paths tell nothing.
+    /// True if the two speak dialects of different detectors. Then only what they say is compared, and their
+    /// paths show nothing.
     pub foreign: bool,
     /// The shape tables merged, in A's order, then what only B has.
     pub paths: Vec<PathCount>,
@@ -184,7 +184,7 @@ impl Comparison {
     }
 }
 
-/// Where the checks put what they find.
+/// Collector of what the checks find.
 struct FoundDifferences {
     /// The names of the direct call and of the other.
     names: [&'static str; 2],
@@ -195,7 +195,7 @@ struct FoundDifferences {
     cut: bool,
 }
 
-/// What a difference shows of both sides.
+/// The values of both sides that a difference shows.
 struct Both {
     a: String,
     b: String,
@@ -255,7 +255,7 @@ impl FoundDifferences {
 /// A look at both sides that may find something.
 type Check = fn(&ComparedSide<'_>, &ComparedSide<'_>, &mut FoundDifferences);
 
-/// Compares two exchanges that are over (or as far as they have come).
+/// Compares two exchanges that are over (or as much of them as has arrived).
 pub fn compare(a: &Inspection, b: &Inspection, expect: Expect) -> Comparison {
     compared(a, b, expect, false)
 }
@@ -266,7 +266,7 @@ pub fn compare_sides(a: &Inspection, b: &Inspection) -> Comparison {
     compared(a, b, Expect::Same, true)
 }
 
-/// What is looked at, by what is expected and what is known of both.
+/// Returns the checks to run, by what is expected and what is known of both.
 fn checks(
     expect: Expect,
     direct: &ComparedSide<'_>,

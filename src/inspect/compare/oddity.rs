@@ -1,4 +1,4 @@
-//! What is legal and unusual in the bytes of a stream, and may be what a gateway stumbles over.
+//! Legal but unusual features in the bytes of a stream that a gateway may stumble over.
 
 use super::Difference;
 use super::side::ComparedSide;
@@ -38,7 +38,7 @@ impl Oddity {
         self.into()
     }
 
-    /// What it is, in a sentence.
+    /// Returns its description, as part of a sentence.
     pub fn phrase(self) -> &'static str {
         match self {
             Oddity::ByteOrderMark => "the byte order mark",
@@ -97,7 +97,7 @@ impl Oddity {
     }
 }
 
-/// The line end that stands for any.
+/// Returns the line end that replaces any other.
 fn line_feed(end: &[u8]) -> &'static [u8] {
     if end.is_empty() { b"" } else { b"\n" }
 }
@@ -133,7 +133,8 @@ fn blocks<'a>(
     kept.flat_map(|(text, end)| [text, end]).flatten().copied().collect()
 }
 
-/// What the other call may have stumbled over, which has nothing of an answer that the direct one has.
+/// Returns what the other call may have stumbled over, if it has nothing of an answer that the direct one
+/// has.
 pub(super) fn suspects(
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,

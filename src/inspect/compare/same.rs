@@ -1,4 +1,4 @@
-//! What two recordings of one stream must have in common, and how two calls ended.
+//! Checks of what two recordings of one stream must have in common, and of how two calls ended.
 
 use super::side::{ComparedSide, disposition, foreign};
 use super::{Check, Expect, FoundDifferences, both};
@@ -9,10 +9,10 @@ use crate::text::{count, preview};
 
 /// For two calls that are expected to be one stream; after the gateway's own checks.
 pub(super) const CHECKS: &[Check] = &[heads, text, tools, ends, faults, done, bytes];
-/// Where one of them was never heard of.
+/// Checks for when one of them never answered.
 pub(super) const ENDS: &[Check] = &[ends];
 
-/// How many characters around a difference are shown.
+/// Number of characters shown around a difference.
 const AROUND: usize = 40;
 
 fn heads(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
@@ -88,7 +88,7 @@ pub(super) fn ends(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Found
     found.add(Code::EndsDiffer, both(left, right), message);
 }
 
-/// What is said where only one of them failed: whose fault it is stands before it.
+/// Returns the sentence for when only one of them failed. The side at fault is named before the fault.
 fn one_failed(failed: &ComparedSide<'_>, other: &ComparedSide<'_>) -> String {
     let fared = if other.is_whole() { "succeeded".to_owned() } else { other.ended() };
     format!("{failed} failed, {other} {fared}. {}: {}", failed.name, failed.why())
@@ -116,15 +116,14 @@ fn done(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences
     found.add_as(Code::EndsDiffer, Severity::Info, sides, message);
 }
 
-/// Whether the connection of the one was cut, and the other closes what came of it as if that were
-/// all.
+/// Returns whether the connection of one broke, and the other closes what arrived of it as if that were all.
 fn hides_cut(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let cut = matches!(a.seen.reason(), Some(Reason::Truncated | Reason::Reset | Reason::Protocol));
     let clean = b.seen.ending().transport == TransportEnd::Clean && b.seen.head.is_some();
     cut && clean && a.failed() && b.failed() && b.error().is_none()
 }
 
-/// Where nothing grave differs otherwise: what was wrong with the one, and is not with the other.
+/// Reports what was wrong with one and is not with the other, if there is no other severe difference.
 fn faults(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let grave = found.differences.iter().any(|d| d.severity > Severity::Info);
     if grave || a.failed() || b.failed() || found.has(Code::EndsDiffer) {
@@ -220,7 +219,7 @@ fn differs(
     }
 }
 
-/// How the text of B differs from that of A, of which it is another from byte `at` on.
+/// Describes how the text of B differs from that of A, from byte `at` on.
 fn how_differs(b: &ComparedSide<'_>, name: &str, (left, right): (&str, &str), at: usize) -> String {
     let (n, m) = (left.chars().count() as u64, right.chars().count() as u64);
     if right.is_empty() {
@@ -236,7 +235,7 @@ fn how_differs(b: &ComparedSide<'_>, name: &str, (left, right): (&str, &str), at
     }
 }
 
-/// What became of a channel that arrives in the content of the other: nothing of it is lost, and clients show it.
+/// Reports a channel that arrives in the content of the other: nothing of it is lost, and clients show it.
 fn moved(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) -> bool {
     for (channel, name) in [(Channel::Reasoning, "reasoning"), (Channel::Refusal, "refusal")] {
         let (text, content) = (a.text(channel), a.text(Channel::Content));
@@ -271,7 +270,7 @@ fn windows_1252(byte: u8) -> char {
     }
 }
 
-/// How a text was damaged, where its form tells.
+/// Describes how a text was damaged, if its form shows it.
 fn damaged(left: &str, right: &str) -> Option<&'static str> {
     if left.bytes().map(char::from).eq(right.chars()) {
         return Some("as UTF-8 that was read as Latin-1");
@@ -362,7 +361,7 @@ fn tools(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifference
     found.add(Code::GwToolsChanged, both(x, y).at(frame(a), frame(b)), message);
 }
 
-/// Whether two arguments are the same, or the same JSON written otherwise.
+/// Returns whether two arguments are the same, or the same JSON written differently.
 fn same_json(a: &str, b: &str) -> bool {
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     a == b || value(a).is_some_and(|v| value(b) == Some(v))

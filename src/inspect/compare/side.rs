@@ -13,22 +13,22 @@ use crate::journal::Micros;
 use crate::json::{self, Tape, Value};
 use crate::text::{count, preview};
 
-/// How many distinct ids and models are told apart.
+/// Maximum number of distinct ids and models that are distinguished.
 const MAX_IDS: usize = 1000;
 
-/// How many types of events are told apart.
+/// Maximum number of event types that are distinguished.
 const MAX_TYPES: usize = 100;
 
-/// Headers by which gateways tell that they stand in between, by their beginnings.
+/// Prefixes of headers by which gateways show that they are in between.
 const MARKS: &[&str] = &["x-litellm-", "x-portkey-", "cf-aig-", "helicone-"];
 
-/// What the checks look at.
+/// A side of the comparison, as the checks see it.
 pub(super) struct ComparedSide<'a> {
     /// `A` or `B`.
     pub(super) name: &'static str,
-    /// Whether its head has a gateway's marks.
+    /// True if its headers have a gateway's marks.
     pub(super) marked: bool,
-    /// Whether a gateway's marks are on it and not on the other: then it is called one.
+    /// True if it has a gateway's marks and the other does not: then it is called one.
     pub(super) is_gateway: bool,
     pub(super) seen: &'a Inspection,
     /// Distinct `id` members of the payloads, in order, bounded.
@@ -53,11 +53,11 @@ pub(super) struct ComparedSide<'a> {
 
 /// One type of events.
 pub(super) struct EventType {
-    /// What the payload's `type` says.
+    /// Value of the payload's `type`.
     pub(super) name: String,
-    /// How many such frames.
+    /// Number of such frames.
     pub(super) count: u64,
-    /// How many of them have an `event` line.
+    /// Number of them that have an `event` line.
     pub(super) named: u64,
     /// The first of them.
     pub(super) first: u32,
@@ -164,7 +164,7 @@ impl<'a> ComparedSide<'a> {
         self.seen.answer().deltas().iter().find(|d| d.channel == channel).map(|d| d.frame)
     }
 
-    /// Whether the call failed and says so: an error status, or an error inside the stream.
+    /// Returns the error if the call failed and says so: an error status, or an error inside the stream.
     pub(super) fn error(&self) -> Option<String> {
         if let Some(first) = self.seen.answer().errors.first() {
             let status = self.seen.status().filter(|s| *s >= 300).map(|s| s.to_string());
@@ -182,8 +182,8 @@ impl<'a> ComparedSide<'a> {
         })
     }
 
-    /// What the error says: its message or, of a refusal in no shape of the dialect's, what its body
-    /// has for one.
+    /// Returns what the error says: its message or, for a refusal in no shape of the dialect's, what its body
+    /// has instead.
     pub(super) fn error_text(&self) -> Option<String> {
         let first = self.seen.answer().errors.first();
         let refused = self.seen.status().is_some_and(|s| s >= 300);
@@ -191,12 +191,12 @@ impl<'a> ComparedSide<'a> {
         first.map(|e| e.message.clone()).or_else(body).filter(|text| !text.is_empty())
     }
 
-    /// Whether the finish word itself says that it failed.
+    /// Returns whether the finish word itself says that it failed.
     pub(super) fn says_failure(&self) -> bool {
         self.found(&[Code::FinishError]) || self.seen.answer().finish().any(|(_, f)| is_failure(f))
     }
 
-    /// How it ended, as the end of a sentence about it; said without the library's own words.
+    /// Returns how it ended, as the end of a sentence about it, without the library's own words.
     pub(super) fn ended(&self) -> String {
         let came = self.came();
         let after =
@@ -257,12 +257,12 @@ impl<'a> ComparedSide<'a> {
         Some(preview(&first.message, 120))
     }
 
-    /// Whether its dialect ends with `[DONE]`.
+    /// Returns whether its dialect ends with `[DONE]`.
     pub(super) fn wants_done(&self) -> bool {
         self.seen.dialect().is_some_and(|d| d.ending().sentinel)
     }
 
-    /// How much of an answer came, in characters; empty if nothing did.
+    /// Returns how much of an answer arrived, in characters; empty if nothing did.
     pub(super) fn came(&self) -> String {
         let named = [
             (Channel::Reasoning, "reasoning"),
@@ -280,14 +280,15 @@ impl<'a> ComparedSide<'a> {
         parts.join(" and ")
     }
 
-    /// How many characters of content it has and the other, where the other has only their beginning.
+    /// Returns the numbers of characters of content in it and in the other, if the other has only the
+    /// beginning.
     pub(super) fn lost_content(&self, other: &Self) -> Option<(u64, u64)> {
         let (x, y) = (self.text(Channel::Content), other.text(Channel::Content));
         let less = x.len() > y.len() && x.starts_with(&y);
         less.then(|| (x.chars().count() as u64, y.chars().count() as u64))
     }
 
-    /// An error that stands where no client reads it, in the words of its finding.
+    /// Returns an error that is where no client reads it, in the words of its finding.
     pub(super) fn hidden_error(&self) -> Option<&str> {
         let codes = [Code::SseRawJson, Code::SseUnknownField];
         let findings = self.seen.findings().iter();
@@ -295,36 +296,36 @@ impl<'a> ComparedSide<'a> {
         grave.find(|f| codes.contains(&f.code)).map(|f| f.message.as_str())
     }
 
-    /// Whether it failed, in whatever way.
+    /// Returns whether it failed, in whatever way.
     pub(super) fn failed(&self) -> bool {
         self.seen.outcome() == Outcome::Failed
     }
 
-    /// Whether the user's own bounds, or the user, ended it.
+    /// Returns whether the user, or the user's own limits, ended it.
     pub(super) fn was_stopped(&self) -> bool {
         let ours = [Reason::Cancelled, Reason::Limit, Reason::Timeout];
         self.seen.reason().is_some_and(|r| ours.contains(&r))
     }
 
-    /// Whether the rest of it was not waited for, though more may have been on its way; a silence
-    /// that was given up on is its own.
+    /// Returns whether the rest of it was not waited for, though more may have been in transit. A silence
+    /// that timed out does not count.
     pub(super) fn was_cut_short(&self) -> bool {
         self.was_stopped() && !self.found(&[Code::TimeoutIdle])
     }
 
-    /// Whether it is a body alone: of how it was asked for, answered and ended nothing is known.
+    /// Returns whether it is a body alone: nothing is known of how it was requested, answered and ended.
     pub(super) fn is_bare(&self) -> bool {
         self.seen.request.is_none() && self.seen.head.is_none()
     }
 
-    /// Whether nothing of an answer came: no head, and no body.
+    /// Returns whether nothing of an answer arrived: no headers, and no body.
     pub(super) fn is_unanswered(&self) -> bool {
         let asked = self.seen.request.is_some() && self.seen.is_over();
         asked && self.seen.head.is_none() && self.seen.wire_len() == 0
     }
 
-    /// Whether that is so for a reason which says nothing about who was asked: there was no
-    /// connection, or this program gave up.
+    /// Returns whether it is unanswered for a reason that says nothing about the server: there was no
+    /// connection, or this program ended it.
     pub(super) fn is_unheard(&self) -> bool {
         let unreached = matches!(self.seen.reason(), Some(Reason::Refused | Reason::Tls));
         self.is_unanswered() && (unreached || self.was_stopped())
@@ -335,12 +336,12 @@ impl<'a> ComparedSide<'a> {
         self.seen.head.as_ref()?.header(name)
     }
 
-    /// Whether one of these findings was made.
+    /// Returns whether one of these findings was raised.
     pub(super) fn found(&self, codes: &[Code]) -> bool {
         self.seen.findings().iter().any(|f| codes.contains(&f.code))
     }
 
-    /// The pieces of the answer as they came: channel and text of each delta.
+    /// Returns the pieces of the answer as they arrived: channel and text of each delta.
     pub(super) fn pieces(&self) -> Vec<(Channel, &str)> {
         let answer = self.seen.answer();
         let own = answer.deltas().iter().filter(|d| !d.duplicate);
@@ -369,7 +370,7 @@ fn kernel(message: &str, max: usize) -> String {
     format!("{dots}{}", preview(rest.trim_start(), max))
 }
 
-/// What became of a call, in a few words.
+/// Describes how a call ended, in a few words.
 pub(super) fn disposition(seen: &Inspection) -> String {
     let reason = seen.reason().map_or("still runs", Reason::name);
     match (seen.status(), seen.answer().finish().next()) {
@@ -379,7 +380,7 @@ pub(super) fn disposition(seen: &Inspection) -> String {
     }
 }
 
-/// How an answer finished, in its own word.
+/// Returns how an answer finished, in its own word.
 pub(super) fn finish(seen: &Inspection) -> String {
     match seen.answer().finish().next() {
         Some((_, finish)) => format!("finish {:?}", preview(finish, 40)),
@@ -387,24 +388,24 @@ pub(super) fn finish(seen: &Inspection) -> String {
     }
 }
 
-/// How its exchange came to its end.
+/// Returns how its exchange ended.
 pub(super) fn over(seen: &Inspection) -> &'static str {
     seen.reason().map_or("still runs", Reason::name)
 }
 
-/// Whether both speak dialects that are known, and of different detectors: then only what they say
-/// can be compared, not how.
+/// Returns whether both speak known dialects of different detectors: then only what they say can be compared,
+/// not how.
 pub(super) fn foreign(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     let family = |s: &ComparedSide<'_>| s.seen.dialect().map(|d| d.family());
     family(a).zip(family(b)).is_some_and(|(x, y)| x != y)
 }
 
-/// How many of `n` pieces of an answer came per second, while it came: `n - 1` divided by the time
-/// from the first delta to the last. So the wait for the first is left out, and the rate is the
-/// inverse of the time per output token, as vLLM's serving benchmark and GenAI-Perf define that.
+/// Returns how many of `n` pieces of an answer arrived per second while it streamed: `n - 1` divided by the
+/// time from the first delta to the last. So the wait for the first is left out, and the rate is the inverse
+/// of the time per output token, as vLLM's serving benchmark and GenAI-Perf define that.
 ///
-/// None without times, of fewer than two pieces, and where all deltas came at one moment. Tokens
-/// that were counted but not sent (hidden reasoning) make the rate of tokens too high.
+/// None without times, for fewer than two pieces, and if all deltas arrived at one moment. Tokens that were
+/// counted but not sent (hidden reasoning) make the rate of tokens too high.
 fn per_second(seen: &Inspection, n: u64) -> Option<f64> {
     let took: u64 = seen.timing.gaps().iter().map(|gap| u64::from(*gap)).sum();
     (n > 1 && took > 0).then(|| (n - 1) as f64 * 1e6 / took as f64)
@@ -480,7 +481,7 @@ pub(super) fn paths(a: &Inspection, b: &Inspection) -> Vec<PathCount> {
     first.chain(rest.map(|r| PathCount { path: r.path.clone(), counts: [0, r.count] })).collect()
 }
 
-/// Whether a finish word says that the answer failed.
+/// Returns whether a finish word says that the answer failed.
 pub(super) fn is_failure(word: &str) -> bool {
     matches!(word, "error" | "abort" | "failed" | "ERROR" | "TIMEOUT")
 }

@@ -317,7 +317,7 @@ pub(super) fn through(pieces: &[String]) -> Inspection {
     marked(200, "text/event-stream", pieces)
 }
 
-/// What LiteLLM 1.106.2 sends when the upstream fails under way.
+/// Returns what LiteLLM 1.106.2 sends when the upstream fails midway.
 pub(super) fn litellm_error() -> String {
     "data: {\"error\": {\"message\": \"litellm.APIConnectionError: APIConnectionError: OpenAIException - Response payload is not completed\", \"type\": null, \"param\": null, \"code\": \"500\"}}\n\n".into()
 }

@@ -1,4 +1,4 @@
-//! What upstreams of many kinds became behind a gateway, as bytes that were seen.
+//! Results of upstreams of many kinds behind a gateway, as bytes that were seen.
 
 use super::tests::*;
 use super::*;
@@ -314,7 +314,7 @@ fn every_difference_has_words_for_a_list() {
     }
 }
 
-/// A Responses stream; `keep` says which events come, `named` which of them have an event line.
+/// Builds a Responses stream; `keep` says which events appear, `named` which of them have an event line.
 fn responses(id: &str, keep: fn(&str) -> bool, named: fn(&str) -> bool) -> Vec<String> {
     let whole = format!(r#""response":{{"id":"{id}","object":"response","model":"m","status":"#);
     let text = r#""item_id":"msg_1","output_index":0,"content_index":0"#;

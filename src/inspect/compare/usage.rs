@@ -47,7 +47,7 @@ pub(super) fn usage(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Foun
     }
 }
 
-/// Both in words; what only details tell, where these differ.
+/// Returns both in words, with details if only these differ.
 fn word(x: Usage, y: Usage) -> [String; 2] {
     let details = x.output == y.output && x.input == y.input && x.total == y.total;
     [x, y].map(|u| {
@@ -60,10 +60,10 @@ fn word(x: Usage, y: Usage) -> [String; 2] {
     })
 }
 
-/// Whether the counts say the same, as far as they can be compared.
+/// Returns whether the counts say the same, as far as they can be compared.
 ///
-/// Across dialects a count may hold more: Anthropic and Bedrock leave what came from a cache out of
-/// the input, Gemini leaves the thoughts out of the output, and each has its own idea of a total.
+/// Across dialects a count may hold more: Anthropic and Bedrock leave out of the input what a cache supplied,
+/// Gemini leaves the thoughts out of the output, and each has its own idea of a total.
 fn alike(a: &ComparedSide<'_>, x: Usage, b: &ComparedSide<'_>, y: Usage) -> bool {
     if foreign(a, b) {
         let equal = |n: [Option<u64>; 2], m: [Option<u64>; 2]| {
@@ -89,7 +89,7 @@ fn alike(a: &ComparedSide<'_>, x: Usage, b: &ComparedSide<'_>, y: Usage) -> bool
         && detail(x.reasoning, y.reasoning)
 }
 
-/// Whether its input counts leave out what was written to a cache.
+/// Returns whether its input counts leave out what was written to a cache.
 fn writes_cache(s: &ComparedSide<'_>) -> bool {
     let written = ["cache_creation_input_tokens", "cacheWriteInputTokens"];
     let rows = s.seen.shape().rows();

@@ -7,7 +7,7 @@ use crate::inspect::Severity;
 use crate::rule::{Code, Subject};
 use crate::text::{Newlines, visible};
 
-/// How many of the differences beside the gravest are named.
+/// Maximum number of differences named besides the most severe.
 const MAX_BESIDES: usize = 4;
 
 /// Makes the sentence; `differences` are sorted, the gravest first.
@@ -56,8 +56,8 @@ pub(super) fn verdict(
     visible(&sentence, Newlines::Show).into_owned()
 }
 
-/// The gravest difference, and what others there are. Of a call that came to an error, that comes
-/// before what is merely odd.
+/// Returns the most severe difference, and what others there are. For a call that ended in an error, that
+/// precedes what is merely odd.
 fn grave(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     let serious = differences.iter().filter(|d| d.severity > Severity::Info);
     let retold = differences.iter().find(|d| d.code == Code::GwErrorRewrapped);
@@ -78,11 +78,11 @@ fn grave(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>)
     beside(head, rest)
 }
 
-/// What became of a reasoning field is said whatever else leads: clients lose the channel without a word.
+/// Differences in a reasoning field, reported whatever else leads: clients lose the channel without a word.
 const REASONING: &[Code] =
     &[Code::GwReasoningDropped, Code::GwReasoningRenamed, Code::GwReasoningToThinkTags];
 
-/// What differs in the reasoning, however mild, but for what is said already.
+/// Returns what differs in the reasoning, however mild, except what has been said already.
 fn thoughts(differences: &[Difference], text: Option<Code>) -> Vec<Code> {
     let codes = differences.iter().map(|d| d.code);
     codes.filter(|code| REASONING.contains(code) && Some(*code) != text).collect()
@@ -101,12 +101,12 @@ fn beside(head: String, codes: Vec<Code>) -> String {
     }
 }
 
-/// Whether nothing but a `[DONE]` distinguishes the ends.
+/// Returns whether nothing but a `[DONE]` distinguishes the ends.
 fn is_done(d: &Difference) -> bool {
     d.a == "[DONE]" || d.b == "[DONE]"
 }
 
-/// What was said is the same; what stands around it is not.
+/// Describes what differs around an answer that is the same.
 fn around(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> String {
     let mut list: Vec<String> = Vec::new();
     for d in differences {

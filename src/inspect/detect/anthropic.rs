@@ -6,7 +6,7 @@ use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
 
-/// Whether the events are Anthropic's own; the same JSON in Bedrock's binary messages is not.
+/// Returns whether the events are Anthropic's own; the same JSON in Bedrock's binary messages is not.
 pub(super) fn is_anthropic(facts: &Facts) -> bool {
     facts.misread().is_none() && facts.dialect().is_some_and(|d| d.name() == "anthropic")
 }

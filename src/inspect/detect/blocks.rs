@@ -37,7 +37,7 @@ fn tell(facts: &Facts, faults: &[BlockFault], findings: &mut Findings) {
     }
 }
 
-/// The whole text that a protocol without events for blocks gives in the end.
+/// Reports a difference in the whole text that a protocol without events for blocks sends at the end.
 fn restated_otherwise(facts: &Facts, findings: &mut Findings) {
     let Some(other) = facts.answer().otherwise.as_ref().filter(|_| facts.misread().is_none())
     else {
@@ -57,7 +57,7 @@ fn restated_otherwise(facts: &Facts, findings: &mut Findings) {
     findings.raise(Code::DeltasDifferFromDone, place, message);
 }
 
-/// The answer came as reasoning, and once more as content.
+/// Reports an answer that arrived as reasoning, and once more as content.
 fn thought_aloud(facts: &Facts, findings: &mut Findings) {
     let answer = facts.answer();
     for (choice, content) in answer.texts(Channel::Content) {

@@ -8,7 +8,7 @@ use crate::text;
 
 #[derive(Default)]
 pub(super) struct BodyDetector {
-    /// How many frames the reads so far completed.
+    /// Number of frames that the reads so far completed.
     frames: usize,
 }
 
@@ -74,12 +74,12 @@ impl Detector for BodyDetector {
     }
 }
 
-/// Whether the frames are messages with a length, between whose texts any byte may stand.
+/// Returns whether the frames are messages with a length, between whose texts any byte may appear.
 fn is_binary(facts: &Facts) -> bool {
     matches!(facts.framing(), Some(Framing::EventStream | Framing::WebSocket))
 }
 
-/// Whether the body has the chunks of a transfer coding in it, as if that was applied twice.
+/// Checks whether the body has the chunks of a transfer coding in it, as if that was applied twice.
 fn inner_chunks(facts: &Facts, findings: &mut Findings) {
     // Such lines are no fields, no comments and no JSON: where there are none, there is no search.
     let odd = match facts.sse() {
@@ -100,8 +100,8 @@ fn inner_chunks(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether the border of two reads lies inside a character: continuation bytes after it, and a
-/// lead byte not far before it that wants them.
+/// Returns whether the border of two reads is inside a character: continuation bytes after it, and a lead
+/// byte not far before it that needs them.
 fn splits_character(head: &[u8], tail: &[u8]) -> bool {
     if !tail.first().is_some_and(|b| (0x80..0xc0).contains(b)) {
         return false;
@@ -118,7 +118,7 @@ fn splits_character(head: &[u8], tail: &[u8]) -> bool {
     })
 }
 
-/// How the connection of a body ended.
+/// Reports how the connection of a body ended.
 fn transport(facts: &Facts, findings: &mut Findings) {
     let Some((cause, detail)) = &facts.end else { return };
     let lower = detail.to_ascii_lowercase();
@@ -144,7 +144,7 @@ fn transport(facts: &Facts, findings: &mut Findings) {
     findings.raise_end(code, severity, place, message, detail);
 }
 
-/// Whether an error of HTTP/2, in small letters, ends the connection and not one stream.
+/// Returns whether an HTTP/2 error, in lower case, ends the connection and not one stream.
 fn ends_connection(lower: &str) -> bool {
     lower.contains("goaway") || lower.contains("connection error received")
 }
@@ -218,7 +218,7 @@ fn cut_short(facts: &Facts, got: &str, after: &str) -> (Code, String) {
     }
 }
 
-/// What follows `[DONE]` or the terminal event and is not the answer's text (that is `done-early`).
+/// Reports what follows `[DONE]` or the terminal event and is not the answer's text (that is `done-early`).
 fn after_end(facts: &Facts, findings: &mut Findings) {
     let answer = facts.answer();
     let (done, what) = match (answer.sentinel, answer.terminal) {

@@ -6,7 +6,7 @@ use crate::inspect::Facts;
 use crate::json::{self, Value};
 use crate::text;
 
-/// How many choices are kept apart; no provider allows as many.
+/// Maximum number of choices that are kept apart; no provider allows as many.
 const MAX_CHOICES: usize = 128;
 
 #[derive(Default, Clone, Copy)]
@@ -23,7 +23,7 @@ struct ChoiceState {
 pub(super) struct ChatDetector {
     choices: Vec<ChoiceState>,
     last: usize,
-    /// Whether any chunk had choices: before that, a chunk without may be of another dialect.
+    /// True if any chunk had choices: before that, a chunk without may be of another dialect.
     any: bool,
     /// A choice without index was reported.
     unnumbered: bool,
@@ -141,7 +141,7 @@ pub(super) fn invalid_index(index: Value<'_>, view: &FrameView<'_>, findings: &m
     }
 }
 
-/// Whether it is Chat Completions as OpenAI's own SDKs read it.
+/// Returns whether it is Chat Completions as OpenAI's own SDKs read it.
 fn is_openai(facts: &Facts) -> bool {
     facts.misread().is_none()
         && facts.dialect().is_some_and(|d| matches!(d.name(), "openai-chat" | "azure"))
@@ -185,7 +185,7 @@ fn restated(
     findings.raise(Code::FinalDiffers, view.place(), message);
 }
 
-/// Whether a JSON string is written and has text in it.
+/// Returns whether a JSON string is present and has text in it.
 fn has_text(value: Option<Value<'_>>) -> bool {
     value.is_some_and(|v| v.kind() == json::Kind::String && v.source().len() > 2)
 }

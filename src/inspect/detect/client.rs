@@ -74,7 +74,8 @@ fn found(findings: &Findings, code: Code) -> bool {
     findings.list.iter().any(|finding| finding.code == code)
 }
 
-/// Whether the answer arrived up to its finish, so that a client that has less of it lost it by itself.
+/// Returns whether the answer arrived up to its finish, so that a client that has less of it lost the rest by
+/// itself.
 fn is_complete(facts: &Facts) -> bool {
     !(refused(facts) || ours(facts) || cut(facts))
         && facts.misread().is_none()
@@ -84,8 +85,8 @@ fn is_complete(facts: &Facts) -> bool {
         && (facts.tail_is_intact() || facts.saw_own_end())
 }
 
-/// Whether the stream is one of the dialect's own vendor, or of a gateway that stands in for it: by
-/// its model. A variant of Chat is somebody else's.
+/// Returns whether the stream is from the dialect's own vendor, or from a gateway that acts for it, judging
+/// by its model. A variant of Chat is someone else's.
 fn is_vendors(facts: &Facts) -> bool {
     let model = facts.answer().model.as_deref().unwrap_or_default().to_ascii_lowercase();
     let names: &[&str] = match facts.dialect().map(|d| d.name()) {

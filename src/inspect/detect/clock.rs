@@ -13,20 +13,20 @@ const SKEW: f64 = 120.0;
 const EARLIEST: f64 = 1e9;
 /// A silence worth a word.
 const SILENCE: Micros = 1_000_000;
-/// Arguments shorter than this come whole by themselves.
+/// Arguments shorter than this arrive whole anyway.
 const WHOLE: usize = 16;
 /// Fewer deltas than this say nothing about how tokens are packed.
 const FEW: u64 = 4;
-/// How many frames at the beginning may say when the answer was made.
+/// Number of frames at the beginning that may say when the answer was created.
 const FIRST: usize = 8;
-/// How many frames at the end are searched for the provider's figures.
+/// Number of frames at the end that are searched for the provider's figures.
 const LAST: usize = 8;
 
 #[derive(Default)]
 pub(super) struct ClockDetector {
-    /// When the last frame with data came.
+    /// Time when the last frame with data arrived.
     last: Option<Micros>,
-    /// How many payloads were asked when the answer was made.
+    /// Number of payloads searched for the answer's creation time.
     asked: usize,
 }
 
@@ -64,7 +64,7 @@ impl Detector for ClockDetector {
     }
 }
 
-/// When the answer was made, as it says itself, in seconds since 1970.
+/// Returns when the answer was created, as it says itself, in seconds since 1970.
 fn created(each: &EachFrame<'_>) -> Option<f64> {
     let given = [&["created"][..], &["created_at"], &["response", "created_at"]];
     let seconds = match each.view() {
@@ -146,7 +146,7 @@ fn head_of_line(
     }
 }
 
-/// How many tokens a delta brings, where usage tells.
+/// Reports how many tokens a delta brings, if usage shows it.
 fn batches(facts: &Facts, findings: &mut Findings) {
     let Some(packing) = facts.packing() else { return };
     let Packing { tokens: shown, deltas } = packing;
@@ -166,7 +166,7 @@ fn batches(facts: &Facts, findings: &mut Findings) {
     findings.raise(Code::MicroBatching, FindingPlace::default(), message);
 }
 
-/// Where providers tell how long they took, and how many of the unit are a second.
+/// Paths of the figures by which providers report how long they took, and how many of the unit are a second.
 const FIGURES: &[(&[&str], f64)] = &[
     (&["total_duration"], 1e9),
     (&["metrics", "latencyMs"], 1e3),

@@ -1,4 +1,4 @@
-//! Rules that only the end decides: whether the answer finished, and what it came to.
+//! Rules that only the end decides: whether the answer finished, and what it amounted to.
 
 mod came_to;
 mod over;
@@ -60,7 +60,7 @@ impl Detector for EndDetector {
     }
 }
 
-/// Whether an event stream had no data at all.
+/// Returns whether an event stream had no data at all.
 pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
     // A stream that is opened by GET may be one of notices only, of which there were none.
     let asked = facts.request.as_ref().is_none_or(|r| !r.method.eq_ignore_ascii_case("GET"));

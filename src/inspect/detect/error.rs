@@ -12,7 +12,7 @@ use crate::text;
 pub(super) struct ErrorDetector {
     /// In-band errors that were looked at.
     seen: usize,
-    /// Whether any frame with a payload came before.
+    /// True if any frame with a payload arrived earlier.
     begun: bool,
 }
 

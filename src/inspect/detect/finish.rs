@@ -1,4 +1,4 @@
-//! Rules about how choices finish, and what comes after.
+//! Rules about how choices finish, and what follows.
 
 use super::{
     ChatChunk, Code, Detector, FindingPlace, Findings, FrameView, Severity, cut, end, is_chat,
@@ -11,15 +11,15 @@ use crate::text;
 
 #[derive(Default)]
 pub(super) struct FinishDetector {
-    /// Which choices have finished, as bits; no provider allows as many as there are.
+    /// Choices that have finished, as bits; no provider allows as many as there are.
     finished: u128,
-    /// The same, of those that finished before anything of them came.
+    /// The same, for those that finished before anything of them arrived.
     hollow: u128,
-    /// What the choices said when they finished first.
+    /// Words of the choices when they finished first.
     said: Vec<(u64, String)>,
     /// The first finish that is an empty string, and how many there are.
     empty: Option<(FindingPlace, u64)>,
-    /// What the provider says about the finish in words of its own.
+    /// The provider's own words about the finish.
     explained: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Detector for FinishDetector {
 impl FinishDetector {
     /// Looks for finishes that are empty and for the provider's own words about one.
     fn look(&mut self, facts: &Facts, view: &FrameView<'_>) {
-        /// Where dialects other than Chat have the finish, outside of lists.
+        /// Paths of the finish in dialects other than Chat, outside of lists.
         const PLACES: &[&[&str]] =
             &[&["delta", "stop_reason"], &["stopReason"], &["delta", "finish_reason"]];
         let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
@@ -253,8 +253,8 @@ impl FinishDetector {
     }
 }
 
-/// Whether a finish says that the provider could not use the call that the model made. Gateways
-/// translate Gemini's words into small letters or put words of their own before them.
+/// Returns whether a finish says that the provider could not use the call that the model made. Gateways
+/// translate Gemini's words into lower case or put their own words before them.
 fn is_malformed(reason: &str) -> bool {
     const WORDS: &[&str] = &[
         "MALFORMED_FUNCTION_CALL",
@@ -268,12 +268,12 @@ fn is_malformed(reason: &str) -> bool {
     WORDS.iter().any(|w| reason.contains(w))
 }
 
-/// Whether a finish says that the provider could not use what the model wrote.
+/// Returns whether a finish says that the provider could not use what the model wrote.
 fn is_unusable(reason: &str) -> bool {
     matches!(reason, "MALFORMED_RESPONSE" | "malformed_model_output")
 }
 
-/// A length limit that the translated finish does not tell of.
+/// Reports a length limit that the translated finish does not show.
 fn hidden_length(
     view: &FrameView<'_>,
     finish: Value<'_>,
@@ -289,7 +289,7 @@ fn hidden_length(
     findings.raise_once(Code::LengthHidden, view.place(), message);
 }
 
-/// Whether a value is a string with something in it.
+/// Returns whether a value is a string with something in it.
 fn has_text(value: Value<'_>) -> bool {
     value.kind() == json::Kind::String && value.source().len() > 2
 }

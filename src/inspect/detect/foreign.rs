@@ -1,4 +1,5 @@
-//! A stream that changes its dialect: something in between went on with the answer of another server, untranslated.
+//! A stream that changes its dialect: something in between continued with the answer of another server,
+//! untranslated.
 
 use super::{Code, Detector, FindingPlace, Findings, FrameView, Severity, cut, refused};
 use crate::dialect::{self, Channel, Confidence, Dialect, Payload};
@@ -9,7 +10,7 @@ use crate::text;
 pub(super) struct ForeignDetector {
     /// Size of the shape table when a frame was last asked for its dialect: a frame of another makes it grow.
     paths: usize,
-    /// The first frame of another dialect, and how much of the answer came before.
+    /// The first frame of another dialect, and how much of the answer arrived before.
     first: Option<(FindingPlace, &'static dyn Dialect, u64)>,
 }
 

@@ -8,12 +8,12 @@ use crate::inspect::Facts;
 use crate::json::{self, Tape, Value};
 use crate::text;
 
-/// Whether the payloads are `GenerateContentResponse`s, in events or in an array.
+/// Returns whether the payloads are `GenerateContentResponse`s, in events or in an array.
 fn is_gemini(facts: &Facts) -> bool {
     facts.dialect().is_some_and(|d| matches!(d.name(), "gemini" | "gemini-array"))
 }
 
-/// Why the prompt was blocked, if that is what a payload says.
+/// Returns why the prompt was blocked, if that is what a payload says.
 pub(super) fn blocked<'a>(
     facts: &Facts,
     json: Option<Value<'a>>,

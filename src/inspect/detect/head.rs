@@ -83,7 +83,7 @@ impl Detector for HeadDetector {
     }
 }
 
-/// The media type of the response, received or given, lower case; empty where there is none.
+/// Returns the media type of the response, received or user-supplied, in lower case; empty if there is none.
 pub(super) fn media_type(facts: &Facts) -> String {
     crate::frame::Hint { content_type: facts.content_type().map(Into::into), named_sse: false }
         .media_type()
@@ -109,7 +109,7 @@ fn malformed(facts: &Facts, findings: &mut Findings) {
     findings.raise(Code::HeaderMalformed, FindingPlace::default(), message);
 }
 
-/// What is wrong with a header line, and who refuses the response for it.
+/// Returns what is wrong with a header line, and who refuses the response for it.
 fn refused_by(line: &[u8]) -> Option<(&'static str, &'static str)> {
     const BOTH: &str = "httpx, aiohttp and Node refuse";
     const PYTHON: &str = "httpx and aiohttp refuse";
@@ -276,7 +276,7 @@ fn unframed(facts: &Facts, name: &str, findings: &mut Findings) {
 mod tests {
     use super::refused_by;
 
-    /// What httpx 0.28, aiohttp 3.14 and Node 20 did with these lines, one at a time.
+    /// Behavior of httpx 0.28, aiohttp 3.14 and Node 20 with these lines, one at a time.
     #[test]
     fn header_lines_are_refused_by_those_who_were_seen_to_refuse_them() {
         for (line, why) in [

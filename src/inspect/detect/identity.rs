@@ -9,7 +9,7 @@ use crate::inspect::Facts;
 use crate::json::Value;
 use crate::text;
 
-/// How many strange fields are named.
+/// Maximum number of strange fields that are named.
 const MAX_NAMED: usize = 12;
 
 #[derive(Default)]
@@ -26,23 +26,23 @@ pub(super) struct IdentityDetector {
     mixed: Mixed,
 }
 
-/// Two answers on one stream, as far as the ids of the chunks tell.
+/// Two answers on one stream, as far as the ids of the chunks show.
 #[derive(Default)]
 struct Mixed {
-    /// The ids in the order in which they came. More than [`MAX_IDS`] are those of a gateway that makes one
-    /// for each chunk.
+    /// The ids in the order in which they arrived. More than [`MAX_IDS`] are those of a gateway that creates
+    /// one for each chunk.
     ids: Vec<String>,
-    /// Which of them the last chunk had.
+    /// Index of the one that the last chunk had.
     last: usize,
-    /// How often an earlier one came back.
+    /// Number of times that an earlier one reappeared.
     returns: u32,
-    /// How many chunks have a role.
+    /// Number of chunks that have a role.
     roles: u32,
-    /// Where a second answer began after so much text, with its own role.
+    /// Place where a second answer began with its own role, and the amount of text before it.
     second: Option<(FindingPlace, u64)>,
 }
 
-/// How many ids are kept.
+/// Number of ids that are kept.
 const MAX_IDS: usize = 3;
 
 impl Mixed {
@@ -89,7 +89,7 @@ impl Mixed {
     }
 }
 
-/// Whether a choice of a chunk has a role.
+/// Returns whether a choice of a chunk has a role.
 fn has_role(view: &FrameView<'_>) -> bool {
     let choices = view.chunk.and_then(|chunk| chunk.choices);
     let role =

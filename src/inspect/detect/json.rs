@@ -108,7 +108,7 @@ fn sentinel(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Find
     }
 }
 
-/// Whether data can only have been meant as `[DONE]`. With leading spaces it has a rule of its own.
+/// Returns whether data can only have been meant as `[DONE]`. With leading spaces it has a separate rule.
 fn is_variant(data: &str) -> bool {
     let word =
         data.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '[' | ']'));

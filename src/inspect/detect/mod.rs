@@ -55,13 +55,13 @@ pub(super) trait Detector: Send + Sync {
     fn request(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// The head is there.
     fn head(&mut self, _facts: &Facts, _findings: &mut Findings) {}
-    /// A read came; its frames have been given. Only for those that look at [`Look::Reads`].
+    /// Handles a read whose frames have been passed already. Only for those that look at [`Look::Reads`].
     fn read(&mut self, _facts: &Facts, _findings: &mut Findings) {}
     /// A frame is complete; its deltas are in the answer.
     fn frame(&mut self, _facts: &Facts, _view: &FrameView<'_>, _findings: &mut Findings) {}
     /// A message of a WebSocket is complete, of either side; what the server says is a frame, too.
     fn message(&mut self, _facts: &Facts, _index: u32, _findings: &mut Findings) {}
-    /// What it looks at beside keys, and values that are the same in frames that repeat one another.
+    /// Returns what it looks at besides keys, and values that are the same in frames that repeat one another.
     fn looks_at(&self) -> &'static [Look] {
         &[]
     }
@@ -71,7 +71,7 @@ pub(super) trait Detector: Send + Sync {
     fn each(&mut self, _facts: &Facts, _each: &EachFrame<'_>, _findings: &mut Findings) {}
     /// Something about this program itself.
     fn note(&mut self, _facts: &Facts, _code: &str, _text: &str, _findings: &mut Findings) {}
-    /// The exchange is over, nothing more comes.
+    /// Handles the end of the exchange: nothing more arrives.
     fn end(&mut self, _facts: &Facts, _findings: &mut Findings) {}
 }
 
@@ -88,18 +88,18 @@ pub(super) struct FrameView<'a> {
     pub(super) data: Option<&'a str>,
     /// The payload's JSON; where `json_error` is trailing text, the first value.
     pub(super) json: Option<Value<'a>>,
-    /// Why the payload is not JSON.
+    /// Reason that the payload is not JSON.
     pub(super) json_error: Option<Error>,
     pub(super) tape: &'a Tape,
     /// The payload as a chunk of Chat Completions.
     pub(super) chunk: Option<ChatChunk<'a>>,
-    /// A key that stood twice in one object.
+    /// A key that appeared twice in one object.
     pub(super) duplicate_key: Option<&'a str>,
     /// It only keeps the connection warm.
     pub(super) keep_alive: bool,
 }
 
-/// What a detector looks at.
+/// A thing that a detector looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     /// The text, the time or the number of each frame.
@@ -122,7 +122,7 @@ pub(super) struct EachFrame<'a> {
     pub(super) seen: FrameReading<'a>,
 }
 
-/// How a frame was read.
+/// The way a frame was read.
 pub(super) enum FrameReading<'a> {
     /// In full.
     Whole(&'a FrameView<'a>),
@@ -191,13 +191,13 @@ impl<'a> EachFrame<'a> {
         }
     }
 
-    /// Whether its payload is a JSON object.
+    /// Returns whether its payload is a JSON object.
     pub(super) fn is_object(&self) -> bool {
         self.view().is_none_or(|view| view.json.is_some_and(|j| j.kind() == Kind::Object))
     }
 
-    /// The value of a member as it is written. In a frame that repeats others, `None` stands for the
-    /// value that they had, too.
+    /// Returns the value of a field as it is written. In a frame that repeats others, `None` means the value
+    /// that they had, too.
     pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
         match self.seen {
             FrameReading::Whole(view) => view.json?.get(member.key()).map(Value::source),
@@ -253,13 +253,13 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
     ]
 }
 
-/// Whether the server refused the request: then its error is the finding, and nothing about how a
-/// stream should have gone on.
+/// Returns whether the server refused the request. Then its error is the finding, and nothing about how a
+/// stream should have continued.
 fn refused(facts: &Facts) -> bool {
     facts.status().is_some_and(|s| s >= 300)
 }
 
-/// Whether this side ended the exchange: what is missing then is nobody's fault.
+/// Returns whether this side ended the exchange: what is missing then is no one's fault.
 fn ours(facts: &Facts) -> bool {
     // A recording that stops where its writer was interrupted has no request to blame either.
     let interrupted = facts.bare.is_none() && matches!(facts.end, Some((EndCause::Unknown, _)));
@@ -271,7 +271,7 @@ fn ours(facts: &Facts) -> bool {
         )
 }
 
-/// Whether the transport was cut: what is missing then is a consequence.
+/// Returns whether the transport failed: what is missing then is a consequence.
 fn cut(facts: &Facts) -> bool {
     use EndCause::*;
     matches!(
@@ -290,7 +290,7 @@ fn cut(facts: &Facts) -> bool {
     )
 }
 
-/// Whether a payload that is no JSON object is one of the dialect's all the same.
+/// Returns whether a payload that is not a JSON object is still one of the dialect's.
 fn allowed(facts: &Facts, view: &FrameView<'_>) -> bool {
     let Some(data) = view.data else { return false };
     let (kind, event, json) = (view.frame.kind, view.event, view.json);
@@ -298,12 +298,12 @@ fn allowed(facts: &Facts, view: &FrameView<'_>) -> bool {
     facts.dialect().is_some_and(|d| d.allows(&payload))
 }
 
-/// Whether the payloads are read as chunks of OpenAI Chat Completions.
+/// Returns whether the payloads are read as chunks of OpenAI Chat Completions.
 fn is_chat(facts: &Facts) -> bool {
     facts.dialect().is_some_and(Dialect::speaks_chat)
 }
 
-/// Whether the dialect's streams end with `[DONE]`.
+/// Returns whether the dialect's streams end with `[DONE]`.
 fn wants_done(facts: &Facts) -> bool {
     facts.dialect().is_some_and(|d| d.ending().sentinel)
 }

@@ -1,4 +1,4 @@
-//! What a body that is no stream says: a web page's words, or its JSON.
+//! Text of a body that is not a stream: a web page's words, or its JSON.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use crate::inspect::Facts;
 use crate::json::Tape;
 use crate::text;
 
-/// Whether a body is a web page.
+/// Returns whether a body is a web page.
 pub(super) fn is_html(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
 }
 
-/// Whether a line begins a web page.
+/// Returns whether a line begins a web page.
 pub(super) fn begins_page(line: &[u8]) -> bool {
     const TAGS: &[&str] = &["<!doctype html", "<html", "<head", "<body", "<center", "<h1"];
     let line = line.trim_ascii_start();

@@ -16,7 +16,7 @@ pub(super) struct RawDetector {
     /// Ignored fields that were found in frames. The framer counts them as it goes; only while its
     /// count is ahead are a frame's lines looked at again.
     ignored: u64,
-    /// Where a web page has begun: its lines are no findings of their own.
+    /// Place where a web page has begun: its lines are not separate findings.
     page: Option<FindingPlace>,
 }
 
@@ -100,7 +100,7 @@ impl RawDetector {
     }
 }
 
-/// Whether an `id` or `retry` has no effect.
+/// Returns whether an `id` or `retry` has no effect.
 fn is_ignored(line: &SseLine<'_>) -> bool {
     match line.name {
         b"id" => line.value.contains(&0),
@@ -109,7 +109,7 @@ fn is_ignored(line: &SseLine<'_>) -> bool {
     }
 }
 
-/// Whether a field's name was meant as `data`: every client compares it exactly.
+/// Returns whether a field's name was meant as `data`: every client compares it exactly.
 fn is_misspelled_data(name: &[u8]) -> bool {
     let odd = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}');
     name != b"data"

@@ -79,7 +79,7 @@ fn unknown(kind: &str, view: &FrameView<'_>, findings: &mut Findings) {
     }
 }
 
-/// What happens again and again: the first time, and how often.
+/// Something that happens repeatedly: the first time, and how often.
 #[derive(Default)]
 struct Again {
     first: Option<(FindingPlace, String)>,
@@ -182,7 +182,7 @@ fn is_responses(facts: &Facts) -> bool {
     facts.dialect().is_some_and(|d| d.name() == "openai-responses")
 }
 
-/// What Codex and the typed SDKs must find in the response that ends the stream.
+/// Checks for what Codex and the typed SDKs must find in the response that ends the stream.
 fn required(response: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) {
     let is = |value: Option<Value<'_>>, kind| value.is_some_and(|v| v.kind() == kind);
     let (mut missing, mut milder) = (Vec::new(), Vec::new());

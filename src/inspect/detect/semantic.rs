@@ -7,18 +7,18 @@ use crate::frame::FrameKind;
 use crate::inspect::{Delta, Facts};
 use crate::text;
 
-/// A shorter text comes twice by chance.
+/// Length below which a text repeats by chance.
 const TELLING: usize = 12;
 
 /// Frames longer than this are not kept for comparison.
 const MAX_COMPARED: usize = 64 << 10;
 
-/// One channel's last delta: whose, and where its text stands.
+/// One channel's last delta: its choice, and the position of its text.
 #[derive(Default, Clone)]
 struct Last {
     choice: u32,
     range: std::ops::Range<usize>,
-    /// How many deltas in a row began with all of the one before.
+    /// Number of deltas in a row that began with all of the one before.
     grown: u32,
 }
 
@@ -97,8 +97,8 @@ impl Detector for SemanticDetector {
     }
 }
 
-/// Whether a frame's own bytes are sound, so that what is broken in its text was so before. Of a
-/// binary message only the payload is text, and is none where it is not UTF-8.
+/// Returns whether a frame's own bytes are sound, so that what is broken in its text was so before. In a
+/// binary message only the payload is text, and only if it is UTF-8.
 fn is_sound_text(each: &EachFrame<'_>) -> bool {
     each.frame.kind == FrameKind::Message || std::str::from_utf8(each.bytes()).is_ok()
 }
@@ -196,8 +196,8 @@ impl SemanticDetector {
         }
     }
 
-    /// Whether two frames with the same text, `same`, are the same altogether; the data of a frame is kept
-    /// where it has text that is `telling`.
+    /// Checks whether two frames with the same text, `same`, are the same altogether. Keeps the data of a
+    /// frame if it has text that is `telling`.
     fn same_data(&mut self, each: &EachFrame<'_>, same: bool, telling: bool) {
         if !telling && !same {
             return self.data.clear();
@@ -242,8 +242,8 @@ impl SemanticDetector {
         }
     }
 
-    /// Compares a delta with the one before it in its channel. Gives whether their texts are the
-    /// same and too long for a repeated token.
+    /// Compares a delta with the one before it in its channel. Returns whether their texts are the same and
+    /// too long for a repeated token.
     fn compare(
         &mut self,
         facts: &Facts,
@@ -288,7 +288,7 @@ impl SemanticDetector {
     }
 }
 
-/// Where a byte of the content came.
+/// Returns where a byte of the content arrived.
 fn at(facts: &Facts, choice: u32, byte: usize) -> FindingPlace {
     let frame = facts.answer().delta_at(Channel::Content, choice, byte).map(|d| d.frame);
     FindingPlace {
@@ -297,10 +297,10 @@ fn at(facts: &Facts, choice: u32, byte: usize) -> FindingPlace {
     }
 }
 
-/// Whether content reads like thought that nothing marks: it begins as reasoning models begin, and
-/// speaks of the user or takes itself back soon after.
+/// Returns whether content reads like thought that nothing marks: it begins as reasoning models begin, and
+/// speaks of the user or corrects itself soon after.
 fn musing(facts: &Facts, choice: u32, content: &str) -> bool {
-    /// What reasoning models open with (R1, QwQ, Qwen3, gpt-oss), in small letters.
+    /// Openings of reasoning models (R1, QwQ, Qwen3, gpt-oss), in lower case.
     const OPENINGS: &[&str] = &[
         "okay, ",
         "ok, ",
@@ -314,7 +314,7 @@ fn musing(facts: &Facts, choice: u32, content: &str) -> bool {
         "we need to ",
         "thinking process:",
     ];
-    /// What an answer does not say of whom it speaks to, or of itself.
+    /// Phrases that an answer does not use about its reader, or itself.
     const ASIDES: &[&str] = &[
         "the user is ",
         "the user wants",
@@ -324,7 +324,7 @@ fn musing(facts: &Facts, choice: u32, content: &str) -> bool {
         "so i need to ",
         ". wait, ",
     ];
-    /// How much of the beginning is looked at, in bytes.
+    /// Number of bytes of the beginning that are looked at.
     const BEGINNING: usize = 400;
     let marked = facts.answer().think(choice).is_some_and(|t| t.any())
         || facts.answer().has(Channel::Reasoning);
@@ -374,7 +374,7 @@ fn marks(content: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The length of a control token at the beginning of a text: `<|im_end|>`, `<|tool_call_begin|>`,
 /// DeepSeek's `<｜tool▁calls▁begin｜>`.
 fn token(text: &str, open: &str, close: &str) -> Option<usize> {
-    /// What the names of such tokens have in them, in all families of models.
+    /// Parts of the names of such tokens, in all families of models.
     const WORDS: &[&str] = &[
         "tool",
         "call",
@@ -410,7 +410,7 @@ fn token(text: &str, open: &str, close: &str) -> Option<usize> {
     (is_name && known).then_some(open.len() + end + close.len())
 }
 
-/// Whether a mark is spoken of: it stands between quotes or backticks.
+/// Returns whether a mark is only mentioned: it is between quotes or backticks.
 fn is_quoted(content: &str, at: usize, len: usize) -> bool {
     let quote = |c: Option<char>| c.is_some_and(|c| matches!(c, '`' | '"' | '\'' | '“' | '”'));
     quote(content[..at].chars().next_back()) || quote(content[at + len..].chars().next())

@@ -1,5 +1,5 @@
-//! Rules about this program itself: bounds that were hit, files that failed, payloads that nobody
-//! here can read.
+//! Rules about this program itself: limits that were hit, files that failed, payloads that nothing here can
+//! read.
 
 use super::{Code, Detector, FindingPlace, Findings, FrameView, Phase, Severity, refused};
 use crate::dialect::{Confidence, Dialect};
@@ -150,14 +150,14 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether the bytes themselves say that they are of this dialect.
+/// Returns whether the bytes themselves say that they are of this dialect.
 fn is_told(facts: &Facts, dialect: &dyn Dialect) -> bool {
     facts.recognized().is_some_and(|found| {
         found.sign.confidence > Confidence::Guess && found.dialect.family() == dialect.family()
     })
 }
 
-/// Whether the dialect found nothing at all in payloads that are JSON.
+/// Returns whether the dialect found nothing at all in payloads that are JSON.
 fn is_silent(facts: &Facts) -> bool {
     let answer = facts.answer();
     answer.deltas().is_empty()

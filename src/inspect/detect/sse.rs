@@ -163,7 +163,7 @@ impl SseDetector {
 /// Dialects with named events whose JSON has a `type` of something else.
 const TYPES_APART: &[&str] = &["coze", "langgraph", "langserve", "openai-assistants", "replicate"];
 
-/// How many events with empty data wait to be judged.
+/// Maximum number of events with empty data that wait to be judged.
 const MAX_EMPTY: usize = 100;
 
 fn empty_data(place: FindingPlace, findings: &mut Findings) {
@@ -283,7 +283,7 @@ fn giant_frame(facts: &Facts, (index, len, n): (u32, u64, u64), findings: &mut F
     findings.raise_as(Code::SseGiantFrame, severity, place, message);
 }
 
-/// What follows the last blank line.
+/// Reports what follows the last blank line.
 fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     let Some((index, frame)) = facts.frames().iter().enumerate().next_back() else { return };
     let kind = facts.sse().map_or(TrailingKind::None, |s| s.trailing.kind);
@@ -325,8 +325,8 @@ fn after_last_blank(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether what is left at the end has been reported: behind the end it belongs to nothing
-/// (`bytes-after-end`), and what has a name needs no second one.
+/// Returns whether what is left at the end has been reported. After the end it belongs to nothing
+/// (`bytes-after-end`), and what another finding names needs no second one.
 fn is_named(facts: &Facts, index: u32, findings: &Findings) -> bool {
     let names = [Code::SseRawJson, Code::SseUnknownField];
     facts.answer().sentinel.is_some()

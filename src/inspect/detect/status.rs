@@ -31,7 +31,7 @@ impl Detector for StatusDetector {
     }
 }
 
-/// A redirect that was followed: what came of it is another exchange.
+/// Reports a redirect that was followed: its result is another exchange.
 fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
     let severity = if cost.is_empty() { Severity::Info } else { Severity::Warn };
     let blank = if cost.is_empty() { "" } else { ": " };
@@ -40,7 +40,7 @@ fn detour(facts: &Facts, cost: &str, findings: &mut Findings) {
     findings.raise_as(Code::Redirected, severity, place, message);
 }
 
-/// Where a redirect leads to, a sentence.
+/// Returns where a redirect leads, as a sentence.
 fn sent_on(facts: &Facts) -> String {
     let location = facts.head.as_ref().and_then(|h| h.header("location"));
     let status = facts.status().unwrap_or_default();
@@ -51,15 +51,15 @@ fn sent_on(facts: &Facts) -> String {
     }
 }
 
-/// Whether a text is what is left of a 422 that LiteLLM swallowed: both wordings of Python.
+/// Returns whether a text is what is left of a 422 that LiteLLM swallowed, in both wordings of Python.
 pub(super) fn is_swallowed(text: &str) -> bool {
     text.contains("NoneType") && text.contains("__aiter__")
 }
 
-/// What to do about a swallowed 422.
+/// Advice about a swallowed 422.
 pub(super) const WHAT_TO_DO: &str = "Send this body to the provider directly; turn drop_params off";
 
-/// What a swallowed 422 is, around Python's own words: the first line of a traceback.
+/// Describes a swallowed 422, around Python's own words: the first line of a traceback.
 pub(super) fn swallowed(words: &str) -> String {
     let line = words.lines().find(|l| is_swallowed(l)).unwrap_or(words);
     format!(
@@ -133,7 +133,7 @@ fn by_words(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (C
     }
 }
 
-/// An error whose text stands where the dialect's SDKs do not look for it.
+/// Reports an error whose text is where the dialect's SDKs do not look for it.
 fn error_body(facts: &Facts, place: FindingPlace, findings: &mut Findings) {
     let (tape, source) = parse(facts.body());
     let root = tape.root(&source).filter(|v| v.kind() == Kind::Object);

@@ -1,4 +1,4 @@
-//! Where inside a frame a body or a read ends.
+//! Descriptions of where inside a frame a body or a read ends.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(super) fn place_of(facts: &Facts, frame: &Frame) -> String {
     }
 }
 
-/// Whether the bytes end with the beginning of a character.
+/// Returns whether the bytes end with the beginning of a character.
 fn ends_in_character(bytes: &[u8]) -> bool {
     let tail = &bytes[bytes.len().saturating_sub(4)..];
     let from = tail.iter().rposition(|b| *b >= 0xc0).unwrap_or(tail.len());
@@ -53,7 +53,7 @@ fn in_block(frame: &Frame, body: &[u8]) -> String {
     }
 }
 
-/// Where inside a payload it ends.
+/// Describes where inside a payload it ends.
 fn in_value(data: &[u8]) -> String {
     let (mut string, mut escaped) = (false, false);
     for byte in data {
@@ -74,7 +74,7 @@ fn in_value(data: &[u8]) -> String {
     }
 }
 
-/// What an event would have said that was never dispatched: whether it ends the stream, and the error
+/// Returns what an event that was never dispatched would have said: whether it ends the stream, and the error
 /// that it is.
 pub(super) fn unfinished_event(facts: &Facts, frame: &Frame) -> (bool, Option<String>) {
     let block = SseBlock::of(frame, facts.body());

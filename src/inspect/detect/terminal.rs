@@ -73,7 +73,7 @@ impl Detector for TerminalDetector {
     }
 }
 
-/// Whether the terminal event is the last one and has no blank line: it is lost for clients, and
+/// Returns whether the terminal event is the last one and has no blank line: it is lost for clients, and
 /// reported as that.
 fn in_tail(facts: &Facts) -> bool {
     let Some(last) = facts.frames().last().filter(|f| f.kind == FrameKind::Incomplete) else {
@@ -82,7 +82,7 @@ fn in_tail(facts: &Facts) -> bool {
     facts.framing() == Some(Framing::Sse) && tail::unfinished_event(facts, &last).0
 }
 
-/// Whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.
+/// Returns whether the client can ask for the rest: by the last event id, unless that is the same 0 for all.
 fn can_be_resumed(facts: &Facts) -> bool {
     let Some(sse) = facts.sse() else { return false };
     let events = facts.frames().iter().filter(|f| f.kind == FrameKind::Event).count();

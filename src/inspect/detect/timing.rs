@@ -1,4 +1,4 @@
-//! Rules about when things came. All of them are about reads, and silent where nobody measured.
+//! Rules about when things arrived. All of them are about reads, and silent if the time was not measured.
 
 use super::{Code, Detector, EachFrame, FindingPlace, Findings, Look, Severity, refused, tail};
 use crate::frame::FrameKind;
@@ -8,12 +8,12 @@ use crate::text::{count, group};
 
 /// Waits for the first token shorter than this are not worth a word, in microseconds.
 const WORTH: Micros = 2_000_000;
-/// A head and a frame this close came together.
+/// Headers and a frame this close arrived together.
 const TOGETHER: Micros = 20_000;
 /// Fewer frames than this are no burst.
 const FEW: u64 = 10;
-/// Reads this close hold one delivery: what is written at once comes in several reads where it is
-/// larger than the reader's buffer.
+/// Reads this close hold one delivery: what is written at once arrives in several reads if it is larger than
+/// the reader's buffer.
 const DELIVERY: Micros = 10_000;
 /// A delivery with fewer frames than this in each read is no burst: a quick model writes that fast.
 const DENSE: u64 = 4;
@@ -25,18 +25,18 @@ pub(super) struct TimingDetector {
     /// Frames with data: all, in the current read.
     data: u64,
     in_read: u64,
-    /// The delivery that goes on, and the largest.
+    /// The current delivery, and the largest.
     delivery: ReadDelivery,
     burst: ReadDelivery,
     portions: Portions,
-    /// When data last came, and how many keep-alives since.
+    /// Time when data last arrived, and the number of keep-alives since.
     last_data: Option<Micros>,
     first_data: Option<Micros>,
     comments: u64,
     first_comment: Option<Micros>,
 }
 
-/// Reads that came together.
+/// Reads that arrived together.
 #[derive(Clone, Copy, Default)]
 struct ReadDelivery {
     at: Option<Micros>,
@@ -50,7 +50,7 @@ const BUFFERS: [u64; 5] = [64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10];
 /// Fewer full buffers than this may be chance.
 const PORTIONS: u64 = 3;
 
-/// Whether the deliveries are the portions in which a buffer is passed on.
+/// Evidence for whether the deliveries are the portions in which a buffer is passed on.
 #[derive(Default)]
 struct Portions {
     /// The deliveries that are over, and the frames in them.
@@ -70,7 +70,7 @@ impl Portions {
         }
     }
 
-    /// The buffer's size, with what came last and need not be full.
+    /// Returns the buffer's size, including the last delivery, which need not be full.
     fn buffer(&self, last: ReadDelivery) -> Option<u64> {
         let fits = |(buffer, unfit): (&u64, &bool)| !unfit && last.bytes <= buffer + slack(*buffer);
         let dense = self.frames >= DENSE * self.full;
@@ -232,7 +232,7 @@ impl TimingDetector {
         self.comments = 0;
     }
 
-    /// Whether somebody collected the frames.
+    /// Checks whether something collected the frames.
     fn collected(&self, facts: &Facts, findings: &mut Findings) {
         let ReadDelivery { at, reads, frames, .. } = self.burst;
         // What arrives at once after this side did not read was collected here.
@@ -269,7 +269,7 @@ impl TimingDetector {
         findings.raise_as(Code::BurstDelivery, severity, FindingPlace::default(), message);
     }
 
-    /// Whether somebody passed the frames on whenever a buffer was full.
+    /// Checks whether something forwarded the frames whenever a buffer was full.
     fn portioned(&self, findings: &mut Findings) {
         let Some(buffer) = self.portions.buffer(self.delivery) else { return };
         let n = self.portions.full + 1;
@@ -281,7 +281,7 @@ impl TimingDetector {
         findings.raise(Code::BurstDelivery, FindingPlace::default(), message);
     }
 
-    /// Whether it ended in a stall.
+    /// Checks whether it ended in a stall.
     fn stalled(&self, facts: &Facts, findings: &mut Findings) {
         let timing = &facts.timing;
         let Some((cause, _)) = &facts.end else { return };

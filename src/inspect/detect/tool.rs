@@ -14,7 +14,7 @@ const MAX_COUNTED: usize = 1000;
 
 #[derive(Default)]
 pub(super) struct ToolDetector {
-    /// How many pieces with arguments each call had.
+    /// Number of pieces with arguments that each call had.
     pieces: Vec<u32>,
 }
 
@@ -125,7 +125,7 @@ impl Detector for ToolDetector {
 const CALLED: &[&str] = &["tool_calls", "function_call", "tool_use", "TOOL_CALL"];
 const STOPPED: &[&str] = &["stop", "end_turn", "COMPLETE"];
 
-/// Whether the request makes the model call one tool: OpenAI finishes such an answer with "stop".
+/// Returns whether the request makes the model call one tool: OpenAI finishes such an answer with "stop".
 fn names_a_tool(facts: &Facts) -> bool {
     let Some(request) = &facts.request else { return false };
     let Ok(body) = std::str::from_utf8(&request.body) else { return false };
@@ -141,7 +141,7 @@ fn names_a_tool(facts: &Facts) -> bool {
     })
 }
 
-/// Whether a call is one that the provider ran itself, so that nobody has to be told of it:
+/// Returns whether a call is one that the provider ran itself, so that no client has to be notified of it:
 /// Anthropic says so in its id and by its kind, AWS by the result that follows.
 fn is_the_providers(facts: &Facts, tool: &ToolCall) -> bool {
     /// Its kinds of blocks for such calls.
@@ -155,7 +155,7 @@ fn is_the_providers(facts: &Facts, tool: &ToolCall) -> bool {
         || !facts.answer().text(Channel::Other, tool.choice).is_empty()
 }
 
-/// Whether the dialect gives calls ids, by which their results are matched.
+/// Returns whether the dialect provides calls with ids, by which their results are matched.
 fn gives_ids(facts: &Facts) -> bool {
     const WITHOUT: &[&str] = &["gemini", "gemini-array", "ollama", "cohere-v1"];
     facts.dialect().is_none_or(|d| !WITHOUT.contains(&d.name()))

@@ -10,7 +10,7 @@ use crate::text;
 
 #[derive(Default)]
 pub(super) struct UsageDetector {
-    /// How many usage facts were seen.
+    /// Number of usage facts that were seen.
     counted: u32,
     /// Frames with usage, and the last of them.
     frames: u32,
@@ -107,7 +107,7 @@ impl UsageDetector {
         }
     }
 
-    /// Thoughts that came and are not counted.
+    /// Reports thoughts that arrived and are not counted.
     fn thoughts(&self, facts: &Facts, findings: &mut Findings) {
         let usage = facts.answer().usage;
         let reasoned = !facts.answer().text(crate::dialect::Channel::Reasoning, 0).is_empty();
@@ -175,7 +175,7 @@ const COUNTS: &[&str] = &[
 
 /// Counts that no client can count with: strings, fractions, negative, out of range.
 fn unreadable(view: &FrameView<'_>, findings: &mut Findings) {
-    /// Where usage is, below the payload.
+    /// Paths of usage, below the payload.
     const PLACES: &[&[&str]] = &[
         &["usage"],
         &["usageMetadata"],
@@ -215,7 +215,7 @@ fn unreadable(view: &FrameView<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a value is a count, or none was given.
+/// Returns whether a value is a count, or null.
 fn is_count(value: Value<'_>) -> bool {
     match value.kind() {
         json::Kind::Null => true,
@@ -238,7 +238,7 @@ fn null_fields(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether the request asks for usage.
+/// Returns whether the request asks for usage.
 fn asked(facts: &Facts) -> bool {
     let Some(request) = &facts.request else { return false };
     let Ok(body) = std::str::from_utf8(&request.body) else { return false };

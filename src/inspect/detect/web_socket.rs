@@ -7,11 +7,11 @@ use crate::text;
 
 #[derive(Default)]
 pub(super) struct WebSocketDetector {
-    /// How many faults were reported.
+    /// Number of faults that were reported.
     reported: usize,
 }
 
-/// How a party is called in a sentence.
+/// Returns the name of a party in a sentence.
 fn name(sender: Sender) -> &'static str {
     match sender {
         Sender::Client => "client",
@@ -19,7 +19,7 @@ fn name(sender: Sender) -> &'static str {
     }
 }
 
-/// What a close code means, where the standard says so.
+/// Returns what a close code means, if the standard says so.
 fn meaning(code: u16) -> &'static str {
     match code {
         1000 => "normal",
@@ -41,7 +41,7 @@ fn meaning(code: u16) -> &'static str {
 }
 
 impl WebSocketDetector {
-    /// Tells the faults of the frames up to one.
+    /// Reports the faults of the frames up to one.
     fn faults(&mut self, facts: &Facts, last: Option<u32>, findings: &mut Findings) {
         let faults = facts.web_socket().map_or(&[][..], |w| &w.faults()[self.reported..]);
         let up_to = |frame: Option<u32>| last.is_none_or(|last| frame.is_some_and(|f| f <= last));

@@ -4,15 +4,15 @@ use crate::inspect::{Inspection, Outcome, Reason};
 use crate::journal::ExchangeId;
 use crate::rule::Code;
 
-/// How many exchanges of each case are remembered as examples.
+/// Number of exchanges of each case that are remembered as examples.
 pub const EXAMPLES: usize = 3;
 
-/// What became of one exchange.
+/// The result of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
-    /// Whether it went well.
+    /// The outcome: whether it went well.
     pub outcome: Outcome,
-    /// Why it ended.
+    /// Reason that it ended.
     pub reason: Option<Reason>,
     /// The code of the verdict's cause; `None` when nothing is wrong.
     pub code: Option<Code>,
@@ -24,24 +24,24 @@ impl Case {
         Self { outcome: seen.outcome(), reason: seen.reason(), code: seen.cause().map(|f| f.code) }
     }
 
-    /// Why it ended, by its name in output.
+    /// Returns the reason that it ended, by its name in output.
     pub fn reason_name(&self) -> &'static str {
         self.reason.map_or("", Reason::name)
     }
 }
 
-/// A case, and how often it came.
+/// A case, and how often it occurred.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseCount {
-    /// What became of them.
+    /// The result that they share.
     pub case: Case,
-    /// How many.
+    /// Number of exchanges.
     pub count: u64,
     /// The first few of them.
     pub examples: Vec<ExchangeId>,
 }
 
-/// What is counted apart.
+/// Properties by which exchanges are grouped for counting.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Label {
     /// The request body's length in bytes, where lengths are compared.
@@ -55,7 +55,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// That of an exchange of a recording: what else it was one of nobody knows.
+    /// Returns the label of an exchange of a recording. Only its provider is known.
     pub fn of(seen: &Inspection) -> Self {
         let provider = seen.request.as_ref().map(|r| r.provider.clone()).unwrap_or_default();
         Self { provider, ..Self::default() }
@@ -65,16 +65,16 @@ impl Label {
 /// The exchanges of one label.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LabelGroup {
-    /// What they have in common.
+    /// The properties that they share.
     pub label: Label,
-    /// How many there are.
+    /// Number of exchanges.
     pub n: u64,
-    /// What became of them, the worst first, then the most frequent.
+    /// Their results, the worst first, then the most frequent.
     pub kinds: Vec<CaseCount>,
 }
 
 impl LabelGroup {
-    /// How many failed.
+    /// Returns how many failed.
     pub fn failed(&self) -> u64 {
         self.kinds.iter().filter(|k| k.case.outcome == Outcome::Failed).map(|k| k.count).sum()
     }
@@ -87,7 +87,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts an exchange. Tells whether it is kept as an example.
+    /// Counts an exchange. Returns whether it is kept as an example.
     pub fn add(&mut self, label: &Label, x: ExchangeId, case: Case) -> bool {
         let at = match self.groups.iter().position(|g| g.label == *label) {
             Some(at) => at,
@@ -123,12 +123,12 @@ impl Tally {
         &self.groups
     }
 
-    /// How many were counted.
+    /// Returns how many were counted.
     pub fn total(&self) -> u64 {
         self.groups.iter().map(|g| g.n).sum()
     }
 
-    /// How many of them failed.
+    /// Returns how many of them failed.
     pub fn failed(&self) -> u64 {
         self.groups.iter().map(LabelGroup::failed).sum()
     }

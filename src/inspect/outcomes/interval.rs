@@ -1,4 +1,4 @@
-//! How sure a share is, and how it is written.
+//! The certainty of a share, and the way it is written.
 
 use crate::journal::Micros;
 use crate::text;
@@ -41,7 +41,7 @@ pub fn share(count: u64, n: u64) -> String {
     format!("{:>6}  ({}–{})", percent(share), low.trim_end_matches(" %"), percent(high))
 }
 
-/// How far many exchanges are, for a line on the screen: `38 of 1,000 · 41.2/s · 23 s left`.
+/// Formats the progress of many exchanges for a line on the screen: `38 of 1,000 · 41.2/s · 23 s left`.
 /// `elapsed` is in microseconds.
 pub fn rate(done: u64, n: u64, failed: u64, elapsed: Micros) -> String {
     let mut line = format!("{} of {}", text::group(done), text::group(n));

@@ -1,9 +1,9 @@
-//! What became of many exchanges: outcome by outcome how often, how sure that is, and from which
-//! size on they fail.
+//! The results of many exchanges: how often each outcome occurred, how sure that is, and from which size on
+//! they fail.
 //!
-//! An exchange that is over is reduced to a [`Case`]; of each kind of case only its number and the
-//! first few exchanges are kept, so that a thousand cost no more than ten. [`Repetition`] says what
-//! is to be sent next; it has no clock and sends nothing itself.
+//! An exchange that is over is reduced to a [`Case`]. Of each kind of case only its number and the first few
+//! exchanges are kept, so that a thousand cost no more than ten. [`Repetition`] says what is to be sent next;
+//! it has no clock and sends nothing itself.
 
 mod count;
 mod interval;

@@ -1,15 +1,15 @@
-//! Many exchanges as a state machine: what is sent next, and what it all comes to.
+//! Many exchanges as a state machine: what is sent next, and the overall result.
 
 use std::collections::BTreeMap;
 
 use super::threshold::{Threshold, Tries, bracket, middle};
 
-/// What is to be sent.
+/// The plan of what is to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// How often, at each size.
+    /// Number of rounds at each size.
     pub times: u64,
-    /// How many at the same time.
+    /// Number of rounds at the same time.
     pub parallel: u64,
     /// The sizes of the request's body in bytes, ascending; none for the body as it is.
     pub sizes: Vec<u64>,
@@ -24,7 +24,7 @@ pub struct Round {
     pub size: Option<u64>,
 }
 
-/// What looking for a threshold came to.
+/// The result of the search for a threshold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ThresholdSearch {
     /// Nothing failed at any size.
@@ -88,7 +88,7 @@ impl Repetition {
         &self.plan
     }
 
-    /// How many rounds the stage at hand has.
+    /// Returns the number of rounds in the current stage.
     pub fn expected(&self) -> u64 {
         self.plan.times * self.stage.len() as u64
     }
@@ -130,7 +130,8 @@ impl Repetition {
         next
     }
 
-    /// A round is over: whether it failed, or `None` where it was cut short and nobody knows.
+    /// Records that a round is over: whether it failed, or `None` if it was cut short and the result is
+    /// unknown.
     pub fn over(&mut self, round: Round, failed: Option<bool>) {
         self.over += 1;
         self.done += 1;
@@ -156,34 +157,34 @@ impl Repetition {
         self.stopped = true;
     }
 
-    /// Whether nothing more begins because of [`Repetition::stop`].
+    /// Returns whether nothing more begins because of [`Repetition::stop`].
     pub fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    /// How many rounds are over, those that were cut short among them.
+    /// Returns how many rounds are over, including those that were cut short.
     pub fn done(&self) -> u64 {
         self.done
     }
 
-    /// How many rounds were cut short.
+    /// Returns how many rounds were cut short.
     pub fn cut(&self) -> u64 {
         self.cut
     }
 
-    /// Whether the stage at hand is through and nothing follows it, or all that was begun is over
-    /// after a stop.
+    /// Returns whether the current stage is complete and nothing follows it, or everything that was begun is
+    /// over after a stop.
     pub fn is_over(&self) -> bool {
         let searching = self.plan.bisect_from.is_some() && self.search.is_none();
         self.begun == self.over && (self.stopped || (self.begun == self.expected() && !searching))
     }
 
-    /// What became of each size.
+    /// Returns the results for each size.
     pub fn tries(&self) -> &BTreeMap<u64, Tries> {
         &self.tries
     }
 
-    /// Whether all rounds of the stage at hand are over.
+    /// Returns whether all rounds of the current stage are over.
     pub fn stage_is_over(&self) -> bool {
         self.over == self.expected()
     }
@@ -193,7 +194,7 @@ impl Repetition {
         self.stage.iter().copied().flatten()
     }
 
-    /// What the search for a threshold came to, when it is over.
+    /// Returns the result of the search for a threshold, when it is over.
     pub fn search(&self) -> Option<&ThresholdSearch> {
         self.search.as_ref()
     }

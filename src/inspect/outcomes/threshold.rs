@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use super::interval::{percent, wilson};
 use crate::text;
 
-/// How near a threshold is looked for: so many bytes, or one in a hundred of it.
+/// The precision of the search for a threshold: this many bytes, or one in a hundred of it.
 const NEAR: u64 = 64;
 
-/// How often one size was tried, and how often that failed.
+/// Number of times that one size was tried, and number of times that it failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// How often it was tried.
+    /// Number of tries.
     pub n: u64,
-    /// How often it failed.
+    /// Number of tries that failed.
     pub failed: u64,
 }
 
@@ -30,18 +30,18 @@ pub fn bracket(tries: &BTreeMap<u64, Tries>) -> (Option<u64>, Option<u64>) {
 pub struct Threshold {
     /// The largest size at which none failed, in bytes of the request's body.
     pub good: u64,
-    /// How often that was tried.
+    /// Number of tries at that size.
     pub good_tries: u64,
     /// The smallest size at which some failed.
     pub bad: u64,
-    /// How often that was tried.
+    /// Number of tries at that size.
     pub bad_tries: u64,
-    /// How many of those failed.
+    /// Number of those that failed.
     pub failed: u64,
 }
 
 impl Threshold {
-    /// What the tries show; `None` where nothing failed, or the smallest size did.
+    /// Returns what the tries show; `None` if nothing failed, or the smallest size did.
     pub fn of(tries: &BTreeMap<u64, Tries>) -> Option<Self> {
         let (Some(good), Some(bad)) = bracket(tries) else { return None };
         let of = |size| tries.get(&size).copied().unwrap_or_default();
@@ -50,15 +50,15 @@ impl Threshold {
         Some(Self { good, good_tries: below.n, bad, bad_tries, failed })
     }
 
-    /// How likely it is, at most, that a fault as frequent as at the bad size did not show at the good
-    /// one. The frequency is the lower end of its 95 % interval, the same that the table has: one
+    /// Returns the upper bound of the probability that a fault as frequent as at the bad size did not show at
+    /// the good one. The frequency is the lower end of its 95 % interval, the same as in the table: one
     /// failure of one try proves little.
     pub fn by_luck(&self) -> f64 {
         let (low, _) = wilson(self.failed, self.bad_tries);
         (1.0 - low).powf(self.good_tries as f64)
     }
 
-    /// What it rests on, in a sentence.
+    /// Returns the grounds for it, in a sentence.
     pub fn grounds(&self) -> String {
         let luck = match self.by_luck() {
             p if p < 0.001 => "less than 0.1 %".to_owned(),

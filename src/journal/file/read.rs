@@ -24,7 +24,7 @@ pub(super) fn join(pieces: &[FilePiece<'_>]) -> Result<Vec<u8>, LineError> {
     Ok(out)
 }
 
-/// Why a line could not be read.
+/// Reason that a line could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
     #[error(transparent)]
@@ -40,7 +40,7 @@ pub(super) enum LineError {
 /// The highest number of an exchange, of all sessions in a file together.
 const MOST_EXCHANGES: ExchangeId = 1 << 30;
 
-/// Why a file could not be read, or where it is damaged.
+/// Reason that a file could not be read, or the place where it is damaged.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file system said no.
@@ -66,7 +66,7 @@ pub struct Session {
     pub torn: Option<String>,
     /// Lines that could not be read, and were skipped.
     pub damaged: Vec<DamagedLine>,
-    /// How many sessions stand in the file, one after the other.
+    /// Number of sessions in the file, one after the other.
     pub sessions: u32,
 }
 
@@ -75,28 +75,28 @@ pub struct Session {
 pub struct DamagedLine {
     /// Its number, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The fault in it.
     pub why: String,
-    /// How many entries were read before it.
+    /// Number of entries that were read before it.
     pub entries: usize,
 }
 
-/// Whether a first line begins a session file, even a damaged one. Cheap; does not read the rest.
+/// Returns whether a first line begins a session file, even a damaged one. Cheap; does not read the rest.
 pub fn is_session(first_line: &[u8]) -> bool {
     let line = sound(first_line);
     serde_json::from_slice::<FileHeader>(line).is_ok_and(|h| h.sselens == "session")
         || line.starts_with(b"{\"sselens\":\"session\"")
 }
 
-/// Whether a file is a session whose header is damaged or gone: an entry follows what is left of it,
-/// or stands in its place. `after` are some of the bytes behind the first line.
+/// Returns whether a file is a session whose header is damaged or gone: an entry follows what is left of it,
+/// or is in its place. `after` are some of the bytes behind the first line.
 pub fn is_beheaded(first_line: &[u8], after: &[u8]) -> bool {
     begins_entry(first_line)
         || serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_err()
             && begins_entry(sound(after))
 }
 
-/// Whether a line is one of a session's first entries. What `-o ndjson` prints has other fields.
+/// Returns whether a line is one of a session's first entries. What `-o ndjson` prints has other fields.
 fn begins_entry(line: &[u8]) -> bool {
     let begins = |of: &str| line.starts_with(format!("{{\"type\":\"{of}\",\"x\":").as_bytes());
     let is_printed =
@@ -159,7 +159,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
 struct SessionReader {
     session: Session,
     store: Store,
-    /// What is added to the numbers of the session at hand.
+    /// The number that is added to the exchange numbers of the current session.
     base: ExchangeId,
     /// The first number after all so far.
     next: ExchangeId,
@@ -209,12 +209,12 @@ impl SessionReader {
     }
 }
 
-/// How many zero bytes a line has.
+/// Formats the number of zero bytes of a line.
 fn zeros(line: &[u8]) -> String {
     crate::text::count(line.iter().filter(|b| **b == 0).count() as u64, "zero byte")
 }
 
-/// Bytes that were held back when the writer died are known by number only: they stand as `*`.
+/// Fills in bytes that were held back when the writer died. Only their number is known: they appear as `*`.
 fn settle_held(entries: &mut [Entry]) {
     let mut owed = std::collections::HashMap::<ExchangeId, (usize, u64)>::new();
     for (i, e) in entries.iter().enumerate() {
@@ -240,7 +240,7 @@ fn settle_held(entries: &mut [Entry]) {
 #[derive(Debug, Default)]
 pub(super) struct Store(BytesMut);
 
-/// How large a block is. It is given back when the last entry is gone that has bytes in it.
+/// Size of a block. It is freed when the last entry that has bytes in it is gone.
 const BLOCK: usize = 256 << 10;
 
 impl Store {

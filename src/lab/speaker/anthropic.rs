@@ -27,10 +27,10 @@ const WORDS: &[(&str, &str)] = &[
     ("content_filter", "refusal"),
 ];
 
-/// What stands for the signature of a thought; a real one is of use only to its maker.
+/// Placeholder for the signature of a thought; a real one is of use only to its maker.
 const SIGNATURE: &str = "bGFi";
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 #[derive(Default)]
 struct AnthropicSpeaker {
     manner: Manner,
@@ -76,7 +76,7 @@ impl AnthropicSpeaker {
         self.manner.counts(self.tally)
     }
 
-    /// Opens a block, and closes the one before. Text goes on in a block of its kind.
+    /// Opens a block, and closes the previous one. Text continues in a block of its kind.
     fn block(&mut self, block: AnthropicBlock, start: Value, out: &mut Vec<SpokenFrame>) {
         if self.open == Some(block) && block != AnthropicBlock::Tool {
             return;
@@ -188,7 +188,7 @@ fn stop_reason(reason: &str, refused: bool) -> &str {
     }
 }
 
-/// An event, whose name stands in its data too.
+/// Returns an event, whose name is in its data too.
 fn event(name: &'static str, members: Value) -> SpokenFrame {
     let mut data = json!({ "type": name });
     if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {

@@ -32,10 +32,10 @@ const WORDS: &[(&str, &str)] = &[
     ("content_filter", "content_filtered"),
 ];
 
-/// What stands for the signature of a thought; a real one is of use only to its maker.
+/// Placeholder for the signature of a thought; a real one is of use only to its maker.
 const SIGNATURE: &str = "bGFi";
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 #[derive(Default)]
 struct ConverseSpeaker {
     manner: Manner,
@@ -72,7 +72,7 @@ impl ConverseSpeaker {
         self.event("contentBlockDelta", payload, out);
     }
 
-    /// Goes on in a block of this kind. A call is always a block of its own.
+    /// Continues in a block of this kind. A call is always a separate block.
     fn block(&mut self, block: ConverseBlock, out: &mut Vec<SpokenFrame>) {
         if self.open != Some(block) || block == ConverseBlock::Tool {
             self.start("assistant", out);
@@ -164,7 +164,7 @@ fn blocks(choice: GatheredChoice) -> Value {
     blocks.into()
 }
 
-/// What fills the payloads up to lengths that tell nothing of their text.
+/// The filler of payloads, up to lengths that reveal nothing of their text.
 #[derive(Default)]
 pub(super) struct Padding {
     messages: usize,
@@ -182,7 +182,7 @@ impl Padding {
     }
 }
 
-/// How long the lab says that it took, in ms, as the counts have it.
+/// Returns how long the lab says that it took, in ms, according to the counts.
 fn metrics(counts: &TokenCounts) -> Value {
     json!({ "latencyMs": counts.output.saturating_mul(20) })
 }
@@ -218,7 +218,7 @@ pub(super) fn exception(body: &ErrorBody) -> SpokenFrame {
     }
 }
 
-/// A sentence is all that the body says of an error: what kind it is stands in the head.
+/// Returns a sentence, which is all that the body says of an error. Its kind is in the head.
 pub(super) fn refusal(refusal: &Refusal<'_>) -> Value {
     json!({ "message": refusal.message })
 }

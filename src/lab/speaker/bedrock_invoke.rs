@@ -30,7 +30,7 @@ pub(super) const ROW: Endpoint = Endpoint {
 pub(super) const WHOLE: Endpoint =
     Endpoint { path: "/model/{model}/invoke", streams: StreamPolicy::Never, ..ROW };
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 struct InvokeSpeaker {
     manner: Manner,
     tally: TokenTally,

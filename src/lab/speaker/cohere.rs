@@ -28,7 +28,7 @@ const WORDS: &[(&str, &str)] = &[
     ("error", "ERROR"),
 ];
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 #[derive(Default)]
 struct CohereSpeaker {
     manner: Manner,

@@ -1,4 +1,4 @@
-//! What a speaker remembers of what it has said: counts, and whole answers.
+//! A speaker's memory of what it has said: counts, and whole answers.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl TokenTally {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pub(super) choices: BTreeMap<u32, GatheredChoice>,
-    /// The counts that the scenario gives.
+    /// The counts that the scenario specifies.
     given: Option<TokenCounts>,
     tally: TokenTally,
 }
@@ -51,12 +51,12 @@ impl Gathered {
         all
     }
 
-    /// The counts that the scenario gives, or else the true ones.
+    /// Returns the counts that the scenario specifies, or otherwise the true ones.
     pub(super) fn counts(&self, input: u64) -> TokenCounts {
         self.given.unwrap_or_else(|| self.tally.counts(input))
     }
 
-    /// The answer, in dialects that give but one.
+    /// Returns the answer, in dialects that have only one.
     pub(super) fn only(&mut self) -> GatheredChoice {
         self.choices.remove(&0).unwrap_or_default()
     }
@@ -93,13 +93,12 @@ impl GatheredCall {
     }
 }
 
-/// A call whose arguments are still being said, in dialects that tell calls whole.
+/// A call whose arguments are still being said, in dialects that send calls whole.
 #[derive(Debug, Default)]
 pub(super) struct Pending(Option<(u32, GatheredCall)>);
 
 impl Pending {
-    /// Keeps a piece of a call. Gives the call, with its index, that this speech ends, if it ends
-    /// one.
+    /// Keeps a piece of a call. Returns the call, with its index, that this speech ends, if it ends one.
     pub(super) fn take(&mut self, speech: &Speech) -> Option<(u32, GatheredCall)> {
         match (speech, &mut self.0) {
             (Speech::ToolArguments { text, .. }, Some((_, tool))) => tool.arguments += text,

@@ -47,7 +47,7 @@ const WORDS: &[(&str, &str)] = &[
     ("content_filter", "SAFETY"),
 ];
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 struct GeminiSpeaker {
     manner: Manner,
     tally: TokenTally,

@@ -1,5 +1,5 @@
-//! Mistral's Chat Completions: thoughts are parts of a content that is a list, calls come in one
-//! piece, and usage with the finish reason.
+//! Mistral's Chat Completions: thoughts are parts of a content that is a list, calls arrive in one piece, and
+//! usage with the finish reason.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(super) const ROW: Endpoint = Endpoint {
     refusal,
 };
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 struct MistralSpeaker {
     manner: Manner,
     tally: TokenTally,

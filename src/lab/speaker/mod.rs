@@ -34,7 +34,7 @@ pub(super) enum Speech {
         id: String,
         name: String,
     },
-    /// … and goes on.
+    /// … and continues.
     ToolArguments {
         index: u32,
         text: String,
@@ -57,7 +57,7 @@ pub(super) struct SpokenFrame {
     pub(super) data: Data,
 }
 
-/// What a frame carries.
+/// The content of a frame.
 #[derive(Debug)]
 pub(super) enum Data {
     Json(Map<String, Value>),
@@ -87,7 +87,7 @@ impl From<Value> for Data {
     }
 }
 
-/// Who answers, and how: all that differs from exchange to exchange.
+/// The identity and manner of an answer: all that differs from exchange to exchange.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Manner {
     pub(super) id: String,
@@ -99,7 +99,7 @@ pub(super) struct Manner {
     pub(super) include_usage: bool,
     /// The scenario puts running usage into every frame.
     pub(super) usage_every: bool,
-    /// The answer has a `usage` step, before or after what is being said. Dialects that tell usage
+    /// The `usage` step of the answer, before or after what is being said. Dialects that report usage
     /// together with the finish reason have to know beforehand.
     pub(super) usage: Option<UsageStep>,
     /// The tools that the request declares.
@@ -107,8 +107,8 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    /// The counts of a dialect that tells them without being asked: those that the scenario
-    /// gives, or else the true ones so far.
+    /// Returns the counts of a dialect that reports them without being asked: those that the scenario
+    /// specifies, or otherwise the true ones so far.
     fn counts(&self, tally: TokenTally) -> TokenCounts {
         match self.usage {
             Some(UsageStep::Given(counts)) => counts,
@@ -128,8 +128,8 @@ pub(super) enum UsageStep {
 
 /// Turns speech into the frames of one dialect, for one answer.
 pub(super) trait Speaker: Send {
-    /// Adds the frames that say this to `out`; none if the dialect has no word for it. The first
-    /// of them takes the scenario's time, the others come with it.
+    /// Adds the frames that say this to `out`; none if the dialect has no word for it. The first of them
+    /// takes the scenario's time, the others arrive with it.
     fn speak(&mut self, choice: u32, speech: &Speech, out: &mut Vec<SpokenFrame>);
 
     /// The answer to a request that wants no stream.
@@ -140,15 +140,15 @@ pub(super) trait Speaker: Send {
 pub(super) struct Endpoint {
     /// Its name, as in `--dialect`.
     pub(super) dialect: &'static str,
-    /// How its path ends, whatever stands before; `{model}` in it stands for the model.
+    /// The end of its path, whatever precedes it; `{model}` in it is the placeholder of the model.
     pub(super) path: &'static str,
     /// A parameter that must be in the query, such as `alt=sse`; empty: none.
     pub(super) query: &'static str,
     pub(super) streams: StreamPolicy,
     pub(super) envelope: Envelope,
-    /// Whether one stream can hold several answers.
+    /// True if one stream can hold several answers.
     pub(super) choices: bool,
-    /// How the id of an answer begins.
+    /// The beginning of an answer's id.
     pub(super) id: &'static str,
     pub(super) new: fn(Manner) -> Box<dyn Speaker>,
     /// The body of a refusal.
@@ -163,7 +163,7 @@ impl Endpoint {
     }
 }
 
-/// When an endpoint streams.
+/// The condition under which an endpoint streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamPolicy {
     /// If the body has `"stream": true`.
@@ -213,7 +213,7 @@ pub(super) fn dialects() -> Vec<&'static str> {
     names
 }
 
-/// The endpoint of a path and query, and the model that stands in the path, percent-decoded.
+/// Returns the endpoint of a path and query, and the model in the path, percent-decoded.
 pub(super) fn at(path: &str, query: &str) -> Option<(&'static Endpoint, Option<String>)> {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let named = SPEAKERS.iter().any(|row| row.dialect == first);

@@ -32,7 +32,7 @@ pub(super) const GENERATE: Endpoint = Endpoint {
 /// Chat's finish reasons in its words. It has none for calls.
 const WORDS: &[(&str, &str)] = &[("tool_calls", "stop")];
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 struct OllamaSpeaker {
     manner: Manner,
     tally: TokenTally,
@@ -40,7 +40,7 @@ struct OllamaSpeaker {
     chat: bool,
 }
 
-/// What one line says.
+/// The content of one line.
 #[derive(Default)]
 struct OllamaLine<'a> {
     thinking: Option<&'a str>,

@@ -19,7 +19,7 @@ pub(super) const ROW: Endpoint = Endpoint {
     refusal,
 };
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 struct OpenAiChatSpeaker {
     manner: Manner,
     tally: TokenTally,

@@ -21,7 +21,7 @@ pub(super) const ROW: Endpoint = Endpoint {
     refusal,
 };
 
-/// What this dialect looks like on the wire.
+/// The speaker that produces this dialect on the wire.
 #[derive(Default)]
 struct OpenAiResponsesSpeaker {
     manner: Manner,
@@ -46,7 +46,7 @@ enum ResponsesItem {
 }
 
 impl ResponsesItem {
-    /// How the ids of such items begin.
+    /// Returns the beginning of the ids of such items.
     fn id(&self) -> &'static str {
         match self {
             Self::Message(_) | Self::Refusal(_) => "msg_lab",
@@ -67,7 +67,7 @@ impl ResponsesItem {
         }
     }
 
-    /// It as it stands in the output, before or after it was said.
+    /// Returns it as it is in the output, before or after it was said.
     fn value(&self, id: &str, done: bool) -> Value {
         let status = if done { "completed" } else { "in_progress" };
         match self {
@@ -252,7 +252,7 @@ impl OpenAiResponsesSpeaker {
         out.push(self.event(name, json!({ "response": response })));
     }
 
-    /// A response that has come to an end for this reason.
+    /// Returns a response that has ended for this reason.
     fn ended(&self, finish: Option<&str>, counts: &TokenCounts) -> Value {
         let (status, reason) = match finish {
             None | Some("stop" | "tool_calls") => ("completed", None),

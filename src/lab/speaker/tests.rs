@@ -1,4 +1,4 @@
-//! What the tests of all speakers share, and those of the table.
+//! Helpers that the tests of all speakers share, and the tests of the table.
 
 use super::*;
 use crate::lab::step::ReasoningField;

@@ -17,9 +17,9 @@ const FRAMES: usize = 5;
 const FRAME: usize = 600;
 /// The most bytes of the request's body.
 const REQUEST: usize = 2 << 10;
-/// How much of what only lengthens a request is shown, in bytes.
+/// The most bytes shown of what only lengthens a request.
 const FILLER: usize = 160;
-/// How many characters of a channel stand at its beginning and at its end.
+/// Number of characters of a channel shown at its beginning and at its end.
 const EXCERPT: usize = 200;
 /// The most findings, tool calls and response headers.
 const LIST: usize = 12;
@@ -76,8 +76,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// One side of a comparison: where it came from, what was found in it, `numbers` of its frames, and
-/// how to ask again.
+/// Writes one side of a comparison: where it is from, what was found in it, `numbers` of its frames, and how
+/// to ask again.
 pub(super) fn side(
     i: &Inspection,
     numbers: &[u32],

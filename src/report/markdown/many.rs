@@ -46,7 +46,7 @@ pub(super) fn write(
     worst(exchanges, key, out)
 }
 
-/// What became of so many exchanges, in a sentence.
+/// Returns the outcome of so many exchanges, in a sentence.
 pub(super) fn sentence(failed: u64, degraded: u64, all: u64) -> String {
     let [f, d, all] = [failed, degraded, all].map(group);
     match (failed, degraded) {
@@ -57,13 +57,13 @@ pub(super) fn sentence(failed: u64, degraded: u64, all: u64) -> String {
     }
 }
 
-/// Whether all of them are pairs: one question put to two places at once.
+/// Returns whether all of them are pairs: one question sent to two places at once.
 fn are_pairs(exchanges: &[Numbered<'_>]) -> bool {
     let (both, rest) = exchanges.as_chunks::<2>();
     rest.is_empty() && both.iter().all(|[(_, a), (_, b)]| is_comparison(a, b))
 }
 
-/// What differed in how many of the pairs.
+/// Writes what differed, and in how many of the pairs.
 fn compared(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Result<()> {
     let (both, _) = exchanges.as_chunks::<2>();
     let mut pairs = PairTally::default();
@@ -122,7 +122,7 @@ impl<'a> Question<'a> {
         Tries { n: self.exchanges.len() as u64, failed: failed as u64 }
     }
 
-    /// How often what became of it, the most frequent first.
+    /// Returns each disposition with its count, the most frequent first.
     fn fates(&self) -> String {
         let mut fates = BTreeMap::<String, usize>::new();
         for i in &self.exchanges {
@@ -191,7 +191,7 @@ fn disposition(i: &Inspection) -> String {
     format!("{} ({reason}){by}", i.outcome().name())
 }
 
-/// Provider and model; where only an address was given, that.
+/// Returns provider and model, or the address where the request has only that.
 pub(super) fn who(i: &Inspection) -> String {
     let Some(r) = &i.request else { return "recorded body".to_owned() };
     let place = if r.provider == "url" { &r.url } else { &r.provider };
@@ -232,7 +232,7 @@ pub(super) fn table(exchanges: &[Numbered<'_>], out: &mut impl Write) -> io::Res
     writeln!(out)
 }
 
-/// Tells those that decide in full: the worst of each cause, with the smallest request.
+/// Writes in full the exchanges that decide: the worst of each cause, with the smallest request.
 pub(super) fn worst(
     exchanges: &[Numbered<'_>],
     key: KeyVariable<'_>,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::transport::http1::head::MAX_HEAD;
 
-/// What a client begins with.
+/// The bytes that a client begins with.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) const DATA: u8 = 0;
@@ -23,7 +23,7 @@ pub(super) const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 pub(super) const PRIORITY: u8 = 0x20;
 
-/// How much of the payload of a frame other than DATA and header blocks is kept.
+/// The most bytes kept of the payload of a frame other than DATA and header blocks.
 const KEPT: usize = 512;
 
 /// The most bytes of a header block with its frames.
@@ -53,7 +53,7 @@ impl FrameHead {
         self.0[4] & flag != 0
     }
 
-    /// Whether it is of a header block.
+    /// Returns whether it is of a header block.
     pub(super) fn is_of_block(self) -> bool {
         matches!(self.kind(), HEADERS | PUSH_PROMISE | CONTINUATION)
     }
@@ -68,9 +68,9 @@ impl FrameHead {
 /// The fields of a HEADERS or PUSH_PROMISE frame and of the CONTINUATION frames behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct HeaderBlock {
-    /// How the first frame begins.
+    /// The head of the first frame.
     pub(super) head: FrameHead,
-    /// What it says about priority.
+    /// Its priority data.
     pub(super) priority: Option<[u8; 5]>,
     /// The coded fields.
     pub(super) coded: Vec<u8>,
@@ -83,18 +83,18 @@ impl HeaderBlock {
         self.head.stream()
     }
 
-    /// Whether the stream ends with it.
+    /// Returns whether the stream ends with it.
     pub(super) fn ends_stream(&self) -> bool {
         self.head.has(END_STREAM) && !self.is_promise()
     }
 
-    /// Whether it is of a request that the server makes itself.
+    /// Returns whether it is of a request that the server makes itself.
     pub(super) fn is_promise(&self) -> bool {
         self.head.kind() == PUSH_PROMISE
     }
 }
 
-/// What is found in a read, in order. Ranges are of the read.
+/// The items found in a read, in order. Ranges are of the read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Http2Found {
     /// A frame begins that is no header block; its head is complete.
@@ -109,11 +109,11 @@ pub(super) enum Http2Found {
     Block(HeaderBlock),
     /// This is not HTTP/2 any more, and was held back until it was known.
     Lost(FrameError, Vec<u8>),
-    /// What follows that.
+    /// The bytes that follow that.
     Rest(Range<usize>),
 }
 
-/// Why frames cannot be followed.
+/// Reason that frames cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("the connection does not begin as HTTP/2")]
@@ -150,9 +150,9 @@ enum FrameReaderState {
 pub(super) struct FrameReader {
     state: FrameReaderState,
     head: [u8; 9],
-    /// How much of the head was read.
+    /// Number of bytes of the head that were read.
     have: usize,
-    /// How much of the payload was read.
+    /// Number of bytes of the payload that were read.
     at: usize,
     /// The length of the padding.
     padding: usize,
@@ -186,12 +186,12 @@ impl FrameReader {
         Self::new(FrameReaderState::Head)
     }
 
-    /// Whether a header block or the head of a frame is held back.
+    /// Returns whether a header block or the head of a frame is held back.
     pub(super) fn is_holding(&self) -> bool {
         self.have > 0 && matches!(self.state, FrameReaderState::Head) || self.block.is_some()
     }
 
-    /// What is held back, when nothing more will come.
+    /// Returns what is held back, when nothing more will arrive.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         let mut rest = self.block.take().map(|block| block.raw).unwrap_or_default();
         if matches!(self.state, FrameReaderState::Head) {

@@ -6,7 +6,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&FrameHead::new(payload.len(), kind, flags, stream).0[..], payload].concat()
 }
 
-/// What was found, with the pieces of one payload joined, and all that would be forwarded.
+/// Returns what was found, with the pieces of one payload joined, and all that would be forwarded.
 fn found(wire: &[u8], cuts: &[usize]) -> (Vec<String>, Vec<u8>) {
     let mut reader = FrameReader::of_client();
     let (mut reported, mut forwarded) = (Vec::new(), Vec::new());
@@ -65,7 +65,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
-    /// However it is cut, the same is found, and every byte goes on.
+    /// Checks that the same is found however it is cut, and that every byte is forwarded.
     #[test]
     fn a_cut_changes_nothing_and_no_byte_is_lost(
         frames in prop::collection::vec(any_frame(), 0..12),

@@ -14,10 +14,10 @@ use crate::transport::http1::head::MAX_HEAD;
 /// The largest table that is kept for a connection; a sender that may use a larger one is not followed.
 const MAX_TABLE: usize = 1 << 20;
 
-/// What an entry of a table costs beside its text.
+/// The cost of a table's entry beside its text.
 const OVERHEAD: usize = 32;
 
-/// Why a header block cannot be read.
+/// Reason that a header block cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BlockError {
     #[error("a header block ends inside a field")]

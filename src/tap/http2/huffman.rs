@@ -6,7 +6,7 @@ const EOS: u16 = 256;
 
 const LONGEST: usize = 30;
 
-/// How many bits the code of each symbol has.
+/// Number of bits in the code of each symbol.
 #[rustfmt::skip]
 const LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28,

@@ -20,7 +20,7 @@ pub(super) use streams::Streams;
 use super::route::Upstream;
 use crate::journal::{ExchangeId, Micros};
 
-/// What the pump hands to the observer.
+/// An event that the pump passes to the observer.
 #[derive(Debug)]
 pub(super) enum Http2Event {
     /// The connection speaks HTTP/2.

@@ -23,21 +23,21 @@ use super::{Http2Event, StreamStart};
 use crate::journal::Micros;
 use crate::transport::link::{Link, reset};
 
-/// How long the first request may take to say where the connection leads to; some clients wait for the server to
-/// say something first.
+/// The longest time for the first request to say where the connection leads; some clients wait for the server
+/// to say something first.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// The client's half.
 struct Half<'a> {
     connection: &'a mut Connection,
-    /// Where the connection leads to, when that is known.
+    /// The upstream that the connection leads to, when that is known.
     upstream: Option<Arc<Upstream>>,
-    /// When what is read now was read, and when the header block in it began.
+    /// Time of the current read, and of the beginning of the header block in it.
     at: Micros,
     began: Micros,
-    /// What is said to the client beside the server.
+    /// Channel for what is said to the client beside the server.
     aside: UnboundedSender<Vec<u8>>,
-    /// How many streams were refused, and the first of them.
+    /// Number of streams that were refused, and the first of them.
     refused: usize,
     first_refused: Option<u32>,
     /// A request was forwarded.
@@ -205,12 +205,12 @@ impl Half<'_> {
         let _ = self.aside.send(answer);
     }
 
-    /// Where bytes lead to that name nothing.
+    /// Returns the upstream for bytes that name none.
     fn usual(&self) -> Option<Arc<Upstream>> {
         self.upstream.as_ref().or(self.connection.shared.routes.only()).map(Arc::clone)
     }
 
-    /// Where a request leads to.
+    /// Returns where a request leads.
     fn route(&self, asked: &RequestStart) -> Option<Route> {
         match &asked.path {
             Some(path) => {
@@ -317,14 +317,14 @@ fn nowhere(stream: u32) -> Vec<u8> {
     out
 }
 
-/// Where something can be said between the frames of a server.
+/// The gaps between the frames of a server, where something can be said.
 #[derive(Default)]
 struct FrameGaps {
     head: [u8; 9],
     have: usize,
-    /// What is left of the payload.
+    /// Number of bytes left of the payload.
     left: usize,
-    /// Whether a frame was complete, and no header block is under way.
+    /// True if a frame was complete, and no header block is under way.
     is_open: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::journal::Headers;
 /// The largest frame that every server takes.
 const FRAME: usize = 16 << 10;
 
-/// How many streams of a connection may lead nowhere.
+/// The most streams of a connection that may lead nowhere.
 pub(super) const MOST_REFUSED: usize = 1000;
 
 /// A request that begins.
@@ -26,11 +26,11 @@ pub(super) struct RequestStart {
     pub(super) method: String,
     /// `:path`, where there is one.
     pub(super) path: Option<String>,
-    /// Whether it has no body.
+    /// True if it has no body.
     pub(super) is_complete: bool,
 }
 
-/// Where a request goes, as its fields say it.
+/// The target of a request, as its fields say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestTarget {
     pub(super) authority: String,
@@ -38,7 +38,7 @@ pub(super) struct RequestTarget {
     pub(super) path: Option<String>,
 }
 
-/// What is done with a request.
+/// A way to handle a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RequestChoice {
     /// It is forwarded as it is.
@@ -49,7 +49,7 @@ pub(super) enum RequestChoice {
     Refuse,
 }
 
-/// What is known of the requests, in order.
+/// The known parts of the requests, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tap) enum StreamPart {
     /// The head of the request that was asked about last: as the client sent it, and its fields as they were
@@ -59,7 +59,7 @@ pub(in crate::tap) enum StreamPart {
     Trailers(u32, Bytes),
     /// The request is complete.
     End(u32),
-    /// The client gave it up; the code of the error.
+    /// The client reset it; the code of the error.
     Reset(u32, u32),
     /// The client sends nothing that is understood from here on.
     Lost(String),
@@ -95,7 +95,7 @@ struct RequestsState {
     refused: HashSet<u32>,
     /// Changes of the table's size in blocks that were not forwarded.
     sizes: Vec<u8>,
-    /// Whether the frame under way goes on: not where its stream is refused.
+    /// True if the frame under way is forwarded: not where its stream is refused.
     passes: bool,
 }
 
@@ -114,17 +114,17 @@ impl Http2Requests {
         Self { reader: FrameReader::of_client(), state }
     }
 
-    /// Whether no request has begun yet, and one may.
+    /// Returns whether no request has begun yet, and one may.
     pub(super) fn is_new(&self) -> bool {
         self.state.newest == 0 && !self.state.is_lost
     }
 
-    /// Whether a header block is not complete.
+    /// Returns whether a header block is not complete.
     pub(super) fn is_holding(&self) -> bool {
         self.reader.is_holding()
     }
 
-    /// What is held back, when nothing more will come.
+    /// Returns what is held back, when nothing more will arrive.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         self.reader.rest()
     }

@@ -19,7 +19,7 @@ use crate::transport::link::{Dialed, NoLink};
 /// The most streams of a connection that are recorded at once; more are forwarded.
 const MOST: usize = 4096;
 
-/// How far a response is.
+/// The progress of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ResponseProgress {
     Waiting,
@@ -48,15 +48,15 @@ pub(in crate::tap) struct Streams {
     reader: FrameReader,
     decoder: HpackDecoder,
     open: BTreeMap<u32, OpenStream>,
-    /// How the connection was made, until a stream has it.
+    /// Record of how the connection was made, until a stream has it.
     dialed: Option<Dialed>,
     /// The server said that it closes the connection.
     goaway: Option<String>,
-    /// Why the server's headers, or all of its bytes, cannot be read any more.
+    /// Reason that the server's headers, or all of its bytes, cannot be read any more.
     lost: Option<String>,
-    /// How many reads there were.
+    /// Number of reads.
     reads: u64,
-    /// What went wrong outside of all exchanges, each once.
+    /// The problems outside of all exchanges, each once.
     troubles: Vec<String>,
     reported: [bool; 2],
     found: Vec<Http2Found>,
@@ -78,7 +78,7 @@ impl Streams {
         }
     }
 
-    /// What went wrong since the last call, and belongs to no exchange.
+    /// Returns the problems since the last call that belong to no exchange.
     pub(in crate::tap) fn troubles(&mut self) -> Vec<String> {
         std::mem::take(&mut self.troubles)
     }
@@ -159,7 +159,7 @@ impl Streams {
         }
     }
 
-    /// How the connection was made.
+    /// Records how the connection was made.
     pub(in crate::tap) fn dialed(&mut self, dialed: Dialed, out: &mut impl FnMut(Entry)) {
         match self.open.values_mut().next() {
             Some(of) => of.recording.dialed(dialed, out),
@@ -339,7 +339,7 @@ impl Streams {
         }
     }
 
-    /// A stream is broken off: nothing more of it comes from either side.
+    /// Breaks off a stream: nothing more of it arrives from either side.
     fn finish(
         &mut self,
         at: Micros,
@@ -379,7 +379,7 @@ impl Streams {
         self.open.retain(|_, of| !of.recording.has_request());
     }
 
-    /// Nothing more comes from either side.
+    /// Ends all streams: nothing more arrives from either side.
     pub(in crate::tap) fn over(&mut self, at: Micros, why: &str, out: &mut impl FnMut(Entry)) {
         while let Some((stream, _)) = self.open.first_key_value() {
             self.finish(at, *stream, EndCause::Cancelled, why, out);

@@ -1,11 +1,11 @@
-//! Where a body ends: the framing of HTTP/1.1, read from a copy and never judged.
+//! The end of a body: the framing of HTTP/1.1, read from a copy and never judged.
 //!
-//! Everything that any common client accepts is accepted here (line feeds alone, extensions, leading
-//! zeros); where nothing can be made of the bytes the reader says so and looks no further.
+//! Everything that any common client accepts is accepted here (line feeds alone, extensions, leading zeros);
+//! where nothing can be made of the bytes the reader says so and looks no further.
 
 use std::ops::Range;
 
-/// How the end of a body is marked.
+/// The way in which the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyFraming {
     /// There is no body.
@@ -31,14 +31,14 @@ pub(crate) enum BodyPart {
     End,
     /// These bytes are no body in this framing.
     Lost {
-        /// Why, as a sentence.
+        /// The reason, as a sentence.
         why: String,
         /// It is a bound of this program, and no mistake of the server.
         is_limit: bool,
     },
 }
 
-/// Why a chunked body cannot be followed.
+/// Reason that a chunked body cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum ChunkError {
     #[error("invalid chunk size {0}")]
@@ -84,17 +84,17 @@ impl BodyReader {
         Self { state, line: Vec::new(), trailers: Vec::new() }
     }
 
-    /// Whether it is complete.
+    /// Returns whether it is complete.
     pub(crate) fn is_done(&self) -> bool {
         self.state == BodyState::Done
     }
 
-    /// Whether it ends with the connection.
+    /// Returns whether it ends with the connection.
     pub(crate) fn is_until_close(&self) -> bool {
         self.state == BodyState::UntilClose
     }
 
-    /// Whether the reader has given up on it.
+    /// Returns whether the reader has stopped following it.
     pub(crate) fn is_lost(&self) -> bool {
         self.state == BodyState::Lost
     }

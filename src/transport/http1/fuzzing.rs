@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::response::{Expected, Lost, ResponsePart, ResponsePosition, Responses};
 
-/// Reads the responses to these requests; returns what was seen, with neighboring bytes of one kind joined, and
-/// how the connection stands after them.
+/// Reads the responses to these requests; returns what was seen, with neighboring bytes of one kind joined,
+/// and the position of the connection after them.
 pub(crate) fn read<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     expected: &[Expected],
@@ -30,7 +30,8 @@ pub(crate) fn read<'a>(
     (joined, responses.standing())
 }
 
-/// What does not depend on the pieces: where reading was given up, the text quotes what there was by then.
+/// Returns what does not depend on the pieces: where reading was abandoned, the text quotes what there was by
+/// then.
 pub(crate) fn facts(seen: &[ResponsePart]) -> Vec<ResponsePart> {
     let quoted = |s: &ResponsePart| match s {
         ResponsePart::Lost(why) => ResponsePart::Lost(Lost { text: String::new(), ..why.clone() }),

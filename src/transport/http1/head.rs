@@ -6,7 +6,7 @@ use crate::journal::Headers;
 /// The longest head that is read, in bytes; a longer one is forwarded unread.
 pub(crate) const MAX_HEAD: usize = 1 << 20;
 
-/// Why a head cannot be followed.
+/// Reason that a head cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HeadError {
     #[error("the response headers are not HTTP/1: {0}")]
@@ -15,7 +15,7 @@ pub(crate) enum HeadError {
     Request(httparse::Error),
 }
 
-/// Why the header fields do not say where the body ends.
+/// Reason that the header fields do not say where the body ends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FramingError {
     #[error("Content-Length {0:?} is no number")]
@@ -138,8 +138,8 @@ pub(crate) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<I
     headers.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())
 }
 
-/// What the header fields say about the length of the body: chunks win over a length. `Err` where
-/// two lengths contradict each other.
+/// Returns what the header fields say about the length of the body: chunks win over a length. `Err` if two
+/// lengths contradict each other.
 fn announced(headers: &Headers) -> Result<Option<BodyFraming>, FramingError> {
     let mut codings = values(headers, "transfer-encoding").flat_map(|v| v.split(','));
     if let Some(last) = codings.by_ref().last() {
@@ -187,8 +187,8 @@ pub(crate) fn request_framing(headers: &Headers) -> Result<BodyFraming, FramingE
     }
 }
 
-/// The length of the head at the beginning of `bytes`, its blank line included; `from` is how far
-/// an earlier look came.
+/// The length of the head at the beginning of `bytes`, its blank line included; `from` is how far an earlier
+/// search got.
 pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let start = from.saturating_sub(3);
     memchr::memchr_iter(b'\n', bytes.get(start..)?).map(|i| start + i + 1).find_map(|next| {

@@ -26,10 +26,10 @@ use response::{Expected, ResponsePart, ResponsePosition, Responses};
 /// The most bytes of one read.
 const READ: usize = 64 << 10;
 
-/// How much of a body goes out in one write with the head, in bytes.
+/// Most bytes of a body that are sent in one write with the head.
 const TOGETHER: usize = 64 << 10;
 
-/// How many interim responses are read before one that is none.
+/// Maximum number of interim responses that are read before one that is none.
 const MAX_INTERIM: u32 = 1000;
 
 /// Sends a request and takes in what arrives, until the response is over.

@@ -8,7 +8,7 @@ use super::framing::{BodyFraming, BodyPart, BodyReader};
 use super::head;
 pub(crate) use super::head::ResponseHead as ParsedHead;
 
-/// What is known of a response, in order.
+/// A known part of a response. The parts are in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ResponsePart {
     /// A head, an interim one (1xx) too: its bytes, and what they say.
@@ -31,7 +31,7 @@ pub(crate) enum ResponsePart {
     Lost(Lost),
 }
 
-/// Why bytes cannot be followed.
+/// Reason that bytes cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
     /// A sentence, with the bytes where they are a head's.
@@ -71,12 +71,12 @@ pub(crate) struct Responses {
     expected: VecDeque<Expected>,
 }
 
-/// How the responses of a connection stand when it ends.
+/// The position among the responses of a connection when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponsePosition {
     /// Between two responses.
     Between,
-    /// No byte of the response that is expected has come.
+    /// Before the head: no byte of the expected response has arrived.
     BeforeHead,
     /// Inside its head.
     InsideHead,
@@ -98,7 +98,7 @@ impl Responses {
         self.expected.push_back(expected);
     }
 
-    /// How it stands.
+    /// Returns the position among the responses.
     pub(crate) fn standing(&self) -> ResponsePosition {
         match &self.state {
             ResponseState::Head(raw, _) if !raw.is_empty() => ResponsePosition::InsideHead,
@@ -280,7 +280,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    /// What responses are made of, sound and broken.
+    /// Pieces of responses, sound and broken.
     const PIECES: &[&str] = &[
         "HTTP/1.1 200 OK\r\n",
         "HTTP/1.0 200 OK\n",
@@ -302,8 +302,8 @@ mod tests {
     ];
 
     proptest! {
-        /// However bytes are cut, the same is seen in them, and nothing is made up: data and what follows
-        /// the end are bytes that came.
+        /// Checks that the same is seen in bytes however they are cut, and that nothing is fabricated: data
+        /// and what follows the end are bytes that arrived.
         #[test]
         fn any_bytes_are_seen_the_same_however_they_are_cut(
             pieces in prop::collection::vec((0..PIECES.len(), any::<u8>()), 0..24),

@@ -1,4 +1,4 @@
-//! Where a request goes to: the provider, its dialect, the address, and the model in it.
+//! The destination of a request: the provider, its dialect, the address, and the model in it.
 
 use std::net::SocketAddr;
 
@@ -81,8 +81,8 @@ pub fn has_model_in_address(draft: &Draft, config: &Config) -> bool {
     provider.path.as_deref().or(path).is_some_and(|path| path.contains("{model}"))
 }
 
-/// Puts the model into the address, where the dialect has it there (Gemini): for `{model}`, or in
-/// a given address in place of the one that stands between `/models/` and the method's colon.
+/// Puts the model into the address, where the dialect has it there (Gemini): for `{model}`, or in an address
+/// that the draft has, in place of the one between `/models/` and the method's colon.
 fn place_model(
     text: String,
     draft: &Draft,

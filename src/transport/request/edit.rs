@@ -6,7 +6,7 @@ use super::RequestError;
 use crate::dialect::request::user_text::prompt_in;
 use crate::json::{ErrorKind, Kind, Tape, Value};
 
-/// Why a body cannot be edited.
+/// Reason that a body cannot be edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is not text.
@@ -19,7 +19,7 @@ pub enum BodyError {
         line: usize,
         /// The column in characters, from 1.
         column: usize,
-        /// What is wrong there.
+        /// Kind of the error there.
         kind: ErrorKind,
     },
     /// It is JSON, but not an object.

@@ -49,7 +49,7 @@ impl<'a> RequestHeaders<'a> {
         Self { all, key: key_header }
     }
 
-    /// Whether one of them carries the key.
+    /// Returns whether one of them carries the key.
     pub(super) fn has_key(&self) -> bool {
         self.all.iter().any(|(name, _)| self.is_key(name))
     }
@@ -101,7 +101,7 @@ pub fn key_in_words(draft: &Draft, config: &Config) -> Option<(String, String)> 
     Some((name.to_owned(), format!("{before}${{{variable}}}")))
 }
 
-/// Returns the header that carries a provider's key, and what stands before the key in it.
+/// Returns the header that carries a provider's key, and the text before the key in it.
 fn key_header<'a>(
     provider: &'a Provider,
     speaks: Option<&'static dyn Dialect>,

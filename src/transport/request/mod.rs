@@ -32,7 +32,7 @@ use address::{address, dialect_of};
 pub(crate) use secrets::mask_body;
 use secrets::{mask_url, url_secrets};
 
-/// Why a draft cannot be sent. The messages hold no credentials.
+/// Reason that a draft cannot be sent. The messages hold no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The provider is unknown.
@@ -45,7 +45,7 @@ pub enum RequestError {
     Incomplete {
         /// The provider's name.
         name: String,
-        /// What is missing.
+        /// Description of what is missing.
         problem: String,
     },
     /// The method is none.
@@ -82,7 +82,7 @@ pub enum RequestError {
     Proxy {
         /// The address, masked.
         address: String,
-        /// What is wrong with it.
+        /// Reason that it cannot be used.
         why: super::ProxyError,
     },
     /// Certificates cannot be used.
@@ -113,7 +113,7 @@ fn masked_proxy(address: &str) -> String {
     redacted(&format!("{}{}{}", &address[..from], mask(&address[from..end]), &address[end..]))
 }
 
-/// How requests travel.
+/// Settings for the transport of requests.
 #[derive(Clone, Default)]
 pub struct Transport {
     /// Do not verify certificates.
@@ -174,15 +174,15 @@ pub struct Outgoing {
     pub headers: http::HeaderMap,
     /// The body, secrets in clear.
     pub body: Bytes,
-    /// What is masked wherever it shows up.
+    /// Secrets that are masked wherever they show up.
     pub secrets: Secrets,
     /// The request as the journal has it.
     pub request: Request,
-    /// How it travels.
+    /// Settings for its transport.
     pub transport: Transport,
     /// Its bounds.
     pub limits: Limits,
-    /// What signs it when it is sent.
+    /// Keys that sign it when it is sent.
     pub sign: Option<AwsKeys>,
 }
 

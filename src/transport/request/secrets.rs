@@ -1,4 +1,4 @@
-//! What of a request is secret, and how it is shown without that.
+//! The secrets of a request, and how it is shown without them.
 
 use std::ops::Range;
 
@@ -171,7 +171,8 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
 /// So much of a coded body is searched.
 const MAX_SEARCHED: usize = 64 << 20;
 
-/// Whether a body under a content coding holds secrets, as far as it can be decoded; they become known.
+/// Returns whether a body under a content coding holds secrets, as far as it can be decoded; they become
+/// known.
 fn holds_secret_decoded(request: &Request, secrets: &mut Secrets) -> bool {
     let is_coding = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-encoding");
     let value = request.headers.iter().find(is_coding).map(|(_, value)| value);
@@ -248,7 +249,7 @@ fn merged(mut spans: Vec<Range<usize>>) -> Vec<Span> {
     out.into_iter().map(|span| (span.start as u64, span.len() as u64)).collect()
 }
 
-/// How a list of named values calls the name, and the value.
+/// Keys that a list of named values uses for the name, and for the value.
 const NAMES: [&str; 4] = ["name", "key", "header", "k"];
 const VALUES: [&str; 3] = ["value", "v", "val"];
 

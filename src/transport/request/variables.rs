@@ -63,11 +63,11 @@ pub fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-/// Which values there are.
+/// The values that there are.
 struct Values<'a> {
     variables: &'a Variables,
     environment: &'a Environment,
-    /// Where a request goes to is not decided by a `.env` that nobody named.
+    /// True if a `.env` that was not named is ignored: it does not decide where a request goes.
     only_named: bool,
 }
 
@@ -100,12 +100,12 @@ pub(super) struct FilledDraft<'a> {
     pub(super) credentials: Vec<String>,
 }
 
-/// How a value is put into the text around it.
+/// The way in which a value is put into the text around it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValuePlace {
-    /// As it is; `named` where a `.env` that nobody named has no say.
+    /// The value as it is; `named` if a `.env` that was not named is ignored.
     Plain { named: bool },
-    /// A header's value: what comes from the environment is a credential.
+    /// A header's value: one from the environment is a credential.
     Header,
     /// A string of JSON, in which quotes and backslashes are escaped.
     Json,
@@ -186,7 +186,7 @@ impl Filling<'_> {
     }
 }
 
-/// What a text is inside the quotes of a JSON string.
+/// Returns a text as it is inside the quotes of a JSON string.
 fn within_json(text: &str) -> String {
     let quoted = crate::text::to_json(&text);
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()

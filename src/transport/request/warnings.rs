@@ -1,4 +1,4 @@
-//! What the user should know about how a request is sent.
+//! Warnings for the user about how a request is sent.
 
 use super::Transport;
 use crate::config::{Config, Provider};

@@ -1,4 +1,4 @@
-//! What keys and the mouse do in a comparison.
+//! The actions of keys and the mouse in a comparison.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
@@ -74,7 +74,7 @@ impl Screen for CompareScreen {
         [first].into_iter().chain(rest).collect()
     }
 
-    /// What belongs to the panes ends the comparison.
+    /// Does an action; one that belongs to the panes ends the comparison.
     fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         let page = self.areas(model).map_or(1, |a| self.page(model, &a)).max(1);
         match action {
@@ -176,7 +176,7 @@ impl Screen for CompareScreen {
 }
 
 impl CompareScreen {
-    /// How many rows a page has.
+    /// Returns the number of rows of a page.
     fn page(&self, model: &Model, areas: &CompareAreas) -> isize {
         let rows = match self.tab {
             CompareTab::Differences => tables::list(self, model, areas.body).height,

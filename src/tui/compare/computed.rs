@@ -1,5 +1,5 @@
-//! What two exchanges differ in: computed when entries have arrived, never while drawing, and of
-//! much data in the background.
+//! The differences between two exchanges: computed when entries have arrived, never while drawing, and for much
+//! data in the background.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,45 +12,45 @@ use crate::inspect::around::compare_around;
 use crate::inspect::compare::{Amount, Comparison as Differences, Expect, compare};
 use crate::tui::model::{Exchange, SideExchange};
 
-/// What the strip of figures takes before all else: it may have three rows only.
+/// Figures that the strip shows before all others: it may have three rows only.
 const CLOCKS: [&str; 4] = ["first byte", "first reasoning", "first content", "end"];
 
-/// What was computed, and of what.
+/// The result of a computation, and what it is of.
 #[derive(Debug)]
 pub(in crate::tui) struct Computed {
     pub(in crate::tui) of: ComparisonKey,
-    /// What the two requests differ in, where they do.
+    /// The differences between the two requests, if there are any.
     pub(in crate::tui) requests: Option<String>,
     pub(in crate::tui) comparison: Differences,
     /// The figures that differ; while a side runs, all that have a value.
     pub(super) figures: Vec<usize>,
-    /// How many figures are equal on both sides, and so not among them.
+    /// Number of figures that are equal on both sides, and so not among them.
     pub(super) equal: usize,
-    /// The same in the order in which the strip chooses from them: the clocks that tell most first.
+    /// The same in the order in which the strip chooses from them: the most informative clocks first.
     pub(super) strip: Vec<usize>,
     /// The paths: those of one side, those that differ, the rest.
     pub(super) paths: Vec<usize>,
     pub(super) content: ComparedTexts,
     pub(super) reasoning: ComparedTexts,
     pub(super) tools: ComparedTexts,
-    /// What happened on both sides.
+    /// The events on both sides.
     pub(super) events: Vec<timeline::TimelineEvent>,
 }
 
-/// What the computation depends on.
+/// The inputs that the computation depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::tui) struct ComparisonKey {
     pub(in crate::tui) places: [SideExchange; 2],
     /// Bytes and reads, whether a head is there, whether it is over.
     pub(in crate::tui) states: [(u64, usize, bool, bool); 2],
-    /// What the user expects; `None` where it is guessed.
+    /// The user's expectation; `None` if it is guessed.
     pub(in crate::tui) wanted: Option<Expect>,
-    /// The requests are two: so are their answers, whatever model gives them.
+    /// True if the requests are two: so are their answers, whatever model returns them.
     pub(in crate::tui) apart: bool,
 }
 
 impl ComparisonKey {
-    /// Whether both ask for the same of the same two, as far as these had come.
+    /// Returns whether both ask for the same of the same two, however much of these had arrived.
     pub(in crate::tui) fn asks_like(&self, other: &Self) -> bool {
         (self.places, self.wanted, self.apart) == (other.places, other.wanted, other.apart)
     }

@@ -1,4 +1,4 @@
-//! Drawing the comparison: what stands around the tab, and the texts.
+//! Drawing the comparison: what is around the tab, and the texts.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(super) fn rows(tab: CompareTab, areas: &CompareAreas) -> Rect {
     }
 }
 
-/// Where the tables of frames stand, heads and all, if they are shown.
+/// Returns the area of the tables of frames, heads included, if they are shown.
 pub(super) fn frames_area(
     screen: &CompareScreen,
     model: &Model,
@@ -46,12 +46,12 @@ pub(super) fn frames_area(
     }
 }
 
-/// Where the text of a side stands in its half.
+/// Returns the area of a side's text in its half.
 fn text_area(half: Rect) -> Rect {
     Rect { x: half.x + 1, width: half.width.saturating_sub(2), ..half }
 }
 
-/// How many rows each side of the tab has; a tab of one table says the same twice.
+/// Returns how many rows each side of the tab has; a tab of one table has the same number twice.
 pub(super) fn lengths(screen: &CompareScreen, model: &Model, areas: &CompareAreas) -> [usize; 2] {
     let compare = screen;
     let Some(computed) = model.computed() else { return [0, 0] };
@@ -68,7 +68,7 @@ pub(super) fn lengths(screen: &CompareScreen, model: &Model, areas: &CompareArea
     [len, len]
 }
 
-/// How wide the text of a side is; where one side is shown at a time, the whole.
+/// Returns the width of a side's text; where one side is shown at a time, the whole.
 fn text_width(side: usize, areas: &CompareAreas) -> u16 {
     halves(areas.body, side)[side].width.saturating_sub(2)
 }
@@ -138,7 +138,7 @@ pub(super) fn to_mark(
     }
 }
 
-/// A tab's name, with a count where that tells something.
+/// Returns a tab's name, with a count where that is useful.
 fn name(model: &Model, tab: CompareTab, width: u16) -> String {
     let computed = model.computed();
     let marks = |n: usize| if n > 0 { format!(" {n}") } else { String::new() };
@@ -164,7 +164,7 @@ fn name(model: &Model, tab: CompareTab, width: u16) -> String {
     }
 }
 
-/// Where the tabs stand; the one that is shown always does.
+/// Returns the places of the tabs; the one that is shown always has one.
 pub(super) fn tab_places(
     screen: &CompareScreen,
     model: &Model,
@@ -232,7 +232,7 @@ impl CompareScreen {
         line::put(buf, left, &[(ours, title), (rule, theme.of(Role::Line)), (name, title)]);
     }
 
-    /// Who stands on a side, and what became of it.
+    /// Draws which exchange is on a side, and what became of it.
     fn draw_side(&self, model: &Model, side: usize, area: Rect, buf: &mut Buffer) {
         if area.is_empty() {
             return;
@@ -431,8 +431,8 @@ pub(super) fn divider(model: &Model, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Who stands on a side, as far as there is room: the provider, the model, the dialect; of what
-/// does not fit what tells the sides apart.
+/// Returns which exchange is on a side, as far as there is room: the provider, the model, the dialect; if not
+/// all fits, what distinguishes the sides.
 fn whom(model: &Model, side: usize, room: usize) -> String {
     let Some(exchange) = model.compared(side) else { return String::new() };
     let title = exchange.title();

@@ -21,7 +21,7 @@ pub(super) fn rows(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
 }
 
-/// When a frame was complete, counted from its request.
+/// Returns the time when a frame was complete, counted from its request.
 fn since(exchange: &Exchange, frame: usize) -> Option<Micros> {
     let at = exchange.inspection.frame_at(frame)?;
     exchange.origin().map(|from| at.saturating_sub(from))

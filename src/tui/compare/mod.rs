@@ -24,7 +24,7 @@ use super::widget::{Doc, Scroll};
 /// Below this width one side is shown at a time.
 const TWO_SIDES: u16 = 60;
 
-/// What of the two is shown.
+/// The part of the comparison that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CompareTab {
     Differences,
@@ -48,7 +48,7 @@ const TABS: [CompareTab; 8] = [
     CompareTab::Figures,
 ];
 
-/// What happens to the other side when one is scrolled.
+/// Effect on the other side when one is scrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScrollLink {
     /// It shows what it had at that time after its request.
@@ -77,7 +77,7 @@ impl ScrollLink {
     }
 }
 
-/// How the comparison is looked at.
+/// The view of the comparison.
 #[derive(Debug)]
 pub(super) struct CompareScreen {
     tab: CompareTab,
@@ -88,9 +88,9 @@ pub(super) struct CompareScreen {
     frames: [usize; 2],
     /// The newest frames are shown.
     follow: bool,
-    /// What the tables of frames show.
+    /// Scroll positions of the tables of frames.
     tops: [Scroll; 2],
-    /// What the tab shows of each side; a tab of one table has the first.
+    /// Scroll position of each side of the tab; a tab of one table has the first.
     scrolls: [Scroll; 2],
     /// The selected difference.
     difference: usize,
@@ -114,12 +114,12 @@ impl Default for CompareScreen {
     }
 }
 
-/// Where everything of the comparison stands.
+/// The areas of the comparison's parts.
 #[derive(Debug, Clone, Copy)]
 struct CompareAreas {
     title: Rect,
     verdict: Rect,
-    /// What the requests differ in; empty where they do not.
+    /// The area of the differences between the requests; empty if there are none.
     requests: Rect,
     sides: Rect,
     figures: Rect,
@@ -152,7 +152,7 @@ impl CompareScreen {
         }
     }
 
-    /// How many differences there are.
+    /// Returns the number of differences.
     fn differences(model: &Model) -> usize {
         model.computed().map_or(0, |c| c.comparison.differences.len())
     }
@@ -178,7 +178,7 @@ impl CompareScreen {
         }
     }
 
-    /// Where everything stands; `None` where the screen is too small.
+    /// Returns the areas; `None` if the screen is too small.
     fn areas(&self, model: &Model) -> Option<CompareAreas> {
         let screen = model.size();
         if is_too_small(screen) {
@@ -223,7 +223,7 @@ impl CompareScreen {
         Some(CompareAreas { title, verdict, requests, sides, figures, tabs, body })
     }
 
-    /// What the selected difference says, whole.
+    /// Returns the selected difference in full.
     fn detail(&self, model: &Model) -> Option<Doc> {
         let computed = model.computed()?;
         computed.comparison.differences.get(self.difference).map(tables::detail)

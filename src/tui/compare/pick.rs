@@ -10,7 +10,7 @@ use crate::tui::model::{Model, SideExchange};
 use crate::tui::screen::{List, ListChoice, Prompt};
 use crate::tui::theme::Role;
 
-/// What B can be.
+/// A choice for B.
 #[derive(Debug, Clone, PartialEq)]
 enum CompareTarget {
     /// The other side of a gateway, in the same pair; nothing is sent.

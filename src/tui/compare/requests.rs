@@ -1,4 +1,4 @@
-//! What two requests differ in, in a few words.
+//! The differences between two requests, in a few words.
 
 use serde_json::Value;
 
@@ -8,15 +8,15 @@ use crate::journal::Request;
 use crate::text::{group, preview};
 use crate::tui::model::Exchange;
 
-/// How many names of fields or headers are shown.
+/// Number of names of fields or headers that are shown.
 const NAMES: usize = 3;
 
-/// What of a request is compared.
+/// The parts of a request that are compared.
 struct ComparedRequest<'a> {
     provider: &'a str,
     model: &'a str,
     method: &'a str,
-    /// The address where the user gave one, and the headers of the user's own.
+    /// The address, if the user provided one, and the user's own headers.
     own: (Option<&'a str>, &'a [(String, String)]),
     body: &'a [u8],
 }
@@ -43,14 +43,14 @@ impl<'a> ComparedRequest<'a> {
     }
 }
 
-/// What tells two drafts apart; no value of a header is in it.
+/// Returns what distinguishes two drafts; no value of a header is in it.
 pub(super) fn of_drafts(a: &Draft, b: &Draft) -> String {
     differences(&ComparedRequest::of_draft(a), &ComparedRequest::of_draft(b)).join(" · ")
 }
 
-/// What tells the requests of two exchanges apart, beyond the provider and the model: nothing where
-/// they are one request in two places, or were written for two dialects. Of two that were chosen as
-/// two (`apart`) everything is shown.
+/// Returns what distinguishes the requests of two exchanges, beyond the provider and the model: nothing where
+/// they are one request in two places, or were written for two dialects. Of two that were chosen as two
+/// (`apart`) everything is shown.
 pub(in crate::tui) fn of_exchanges(a: &Exchange, b: &Exchange, apart: bool) -> Option<String> {
     let (x, y) = (a.inspection.request.as_ref()?, b.inspection.request.as_ref()?);
     let speaks = |r: &Request| dialect::find(&r.dialect);
@@ -96,7 +96,7 @@ fn differences(a: &ComparedRequest<'_>, b: &ComparedRequest<'_>) -> Vec<String> 
     differences
 }
 
-/// What two bodies differ in; nothing where it is the model, which is shown separately.
+/// Returns the differences between two bodies; nothing where it is the model, which is shown separately.
 fn body(a: &[u8], b: &[u8]) -> Option<String> {
     if a == b {
         return None;

@@ -31,7 +31,7 @@ pub(super) struct TableAreas {
     pub(super) frames: Rect,
 }
 
-/// Where the parts stand.
+/// Returns the areas of the parts.
 pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> TableAreas {
     let detail = screen.detail(model).map_or(0, |d| d.lines(body.width.saturating_sub(2)) as u16);
     let computed = model.computed();
@@ -55,7 +55,7 @@ pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> TableA
     TableAreas { list, detail, frames }
 }
 
-/// Where the list of differences stands.
+/// Returns the area of the list of differences.
 pub(super) fn list(screen: &CompareScreen, model: &Model, body: Rect) -> Rect {
     parts(screen, model, body).list
 }
@@ -218,7 +218,7 @@ fn draw_figure(
     );
 }
 
-/// How many rows the strip takes, heads and all, of at most `most`.
+/// Returns how many rows the strip takes, heads included, of at most `most`.
 pub(super) fn strip_rows(computed: &Computed, width: u16, most: u16) -> u16 {
     let figures = computed.strip.len() as u16;
     match figures.div_ceil((width / STRIP).max(1)) {
@@ -227,7 +227,7 @@ pub(super) fn strip_rows(computed: &Computed, width: u16, most: u16) -> u16 {
     }
 }
 
-/// The figures that tell most, as many as there is room for, in columns and in the table's order.
+/// Draws the most informative figures, as many as there is room for, in columns and in the table's order.
 pub(super) fn draw_strip(model: &Model, computed: &Computed, area: Rect, buf: &mut Buffer) {
     if area.height < 2 {
         return;

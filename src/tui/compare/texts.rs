@@ -20,7 +20,7 @@ const MAX_WORDS: usize = 6000;
 pub(in crate::tui) struct ComparedTexts {
     pub(super) docs: [Doc; 2],
     pub(super) marks: [Vec<Mark>; 2],
-    /// Where each difference begins, in both.
+    /// The beginning of each difference, in both.
     pub(super) starts: Vec<[usize; 2]>,
 }
 
@@ -83,7 +83,7 @@ fn changes(a: &str, b: &str) -> Vec<[Range<usize>; 2]> {
         .collect()
 }
 
-/// A text in words and what stands between them; `None` of too many.
+/// Splits a text into words and what is between them; `None` if there are too many.
 fn words(text: &str) -> Option<Vec<&str>> {
     let mut words = Vec::new();
     let mut from = 0;
@@ -123,7 +123,7 @@ pub(super) fn frame_at(exchange: &Exchange, channel: Channel, at: usize) -> Opti
     None
 }
 
-/// Where a channel's text stood when a frame was there: the beginning of what came last.
+/// Returns the position in a channel's text once a frame had arrived: the beginning of what arrived last.
 pub(super) fn place_of(exchange: &Exchange, channel: Channel, frame: usize) -> usize {
     let answer = exchange.inspection.answer();
     let deltas = answer.deltas();

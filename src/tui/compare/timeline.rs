@@ -26,7 +26,7 @@ pub(super) struct TimelineEvent {
     message: String,
 }
 
-/// What happened on both sides, in order of time; what has no time comes last.
+/// Returns what happened on both sides, in order of time; what has no time is last.
 pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<TimelineEvent> {
     let mut events = Vec::new();
     for (side, exchange) in [a, b].into_iter().enumerate() {
@@ -69,7 +69,7 @@ pub(super) fn events(a: &Exchange, b: &Exchange) -> Vec<TimelineEvent> {
     events
 }
 
-/// Where the list stands below the bars.
+/// Returns the area of the list below the bars.
 pub(super) fn list(area: Rect) -> Rect {
     // Two bars with their moments, the scale, and where there is room blank lines between them.
     let above = if area.height >= 8 { 8 } else { 5 };
@@ -125,7 +125,7 @@ fn draw_events(
     }
 }
 
-/// How long a side took so far, in microseconds; its bytes where that was not measured.
+/// Returns how long a side took so far, in microseconds; its bytes where that was not measured.
 fn span(model: &Model, exchange: &Exchange) -> (bool, u64) {
     match exchange.origin() {
         Some(from) => {

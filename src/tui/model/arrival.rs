@@ -1,8 +1,7 @@
-//! How entries become part of an exchange: at once, or on another thread where that takes longer than a drawing
-//! may.
+//! Takes entries into an exchange: at once, or on another thread where that takes longer than a drawing may.
 //!
-//! While a long frame is read elsewhere, a copy of the last state is shown; while an end is judged, the exchange
-//! itself is shown as it streams. Entries that arrive meanwhile wait, in order.
+//! While a long frame is read elsewhere, a copy of the last state is shown; while an end is judged, the
+//! exchange itself is shown as it streams. Entries that arrive meanwhile wait, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::tui::work::{self, Job};
 /// So many bytes that waited are taken in between two drawings.
 const SLICE: u64 = 2 << 20;
 
-/// What another thread is to do for an exchange.
+/// A task of another thread for an exchange.
 #[derive(Debug)]
 pub(in crate::tui) enum Task {
     /// Copy it is, to be shown while it is elsewhere.
@@ -29,16 +28,16 @@ pub(in crate::tui) enum Task {
     Judge(Arc<Inspection>, Judges),
 }
 
-/// What another thread has done.
+/// The result of another thread's task.
 #[derive(Debug)]
 pub(in crate::tui) enum TaskResult {
     /// The copy.
     Copy(Box<Inspection>),
     /// The exchange with the entries in it, and whether its end is to be judged.
     TakenIn(Box<Inspection>, bool),
-    /// What clients would have returned.
+    /// The results that clients would have returned.
     Views(Vec<ClientView>),
-    /// What its end was found to be.
+    /// The judgment of its end.
     Judged(Judges),
 }
 
@@ -61,7 +60,7 @@ impl Task {
     }
 }
 
-/// What is not part of an exchange yet.
+/// The arrivals that are not part of an exchange yet.
 #[derive(Debug, Default)]
 pub(in crate::tui) struct Arrival {
     /// Entries that arrived while the exchange was elsewhere, or another thread read it.
@@ -69,7 +68,7 @@ pub(in crate::tui) struct Arrival {
     elsewhere: Elsewhere,
 }
 
-/// Where the exchange is taken further.
+/// State of another thread's work on the exchange.
 #[derive(Debug, Default)]
 enum Elsewhere {
     /// Nowhere else.
@@ -84,12 +83,12 @@ enum Elsewhere {
 }
 
 impl Arrival {
-    /// Whether another thread takes the exchange further.
+    /// Returns whether another thread takes the exchange further.
     pub(super) fn is_elsewhere(&self) -> bool {
         !matches!(self.elsewhere, Elsewhere::No)
     }
 
-    /// Whether more has arrived than is shown.
+    /// Returns whether more has arrived than is shown.
     pub(super) fn is_behind(&self) -> bool {
         !self.waiting.is_empty() || self.is_elsewhere()
     }
@@ -134,14 +133,14 @@ impl Exchange {
         }
     }
 
-    /// Whether [`Exchange::catch_up`] could take more in.
+    /// Returns whether [`Exchange::catch_up`] could take more in.
     fn could_catch_up(&self) -> bool {
         !self.arrival.waiting.is_empty()
             && !self.arrival.is_elsewhere()
             && Arc::strong_count(&self.inspection) == 1
     }
 
-    /// What another thread is to be asked for, once, as the task of this number.
+    /// Returns what another thread is to be asked for, once, as the task of this number.
     fn take_task(&mut self, number: u64) -> Option<Task> {
         match std::mem::replace(&mut self.arrival.elsewhere, Elsewhere::Runs(number)) {
             Elsewhere::Wanted(task) => Some(task),
@@ -246,7 +245,7 @@ impl Model {
         }
     }
 
-    /// When entries that waited are taken in, from now on; `None` where none could.
+    /// Returns the time until entries that waited are taken in; `None` if none could be.
     pub(in crate::tui) fn arrivals_wake_in(&self) -> Option<Micros> {
         self.exchanges.iter().any(Exchange::could_catch_up).then_some(0)
     }

@@ -1,4 +1,4 @@
-//! What goes to the clipboard.
+//! Text for the clipboard.
 
 use super::Model;
 use crate::action::Effect;
@@ -9,7 +9,7 @@ use crate::tui::pane::Copyable;
 /// The longest text that goes to the clipboard: terminals drop longer escape sequences.
 const CLIPBOARD: usize = 74_000;
 
-/// What can be copied that belongs to no single pane.
+/// Texts to copy that belong to no single pane.
 pub(in crate::tui) static COPIES: &[Copyable] = &[
     Copyable {
         name: "report",

@@ -24,23 +24,23 @@ const MUCH: u64 = 4 << 20;
 /// Two exchanges with so many bytes together are compared within a few milliseconds.
 const AT_ONCE: u64 = 1 << 20;
 
-/// Which exchange stands on a side: its number, and whether it came from the network.
+/// The exchange on a side: its number, and whether it is from the network.
 pub(in crate::tui) type SideExchange = (ExchangeId, bool);
 
 /// A and B.
 #[derive(Debug)]
 pub(in crate::tui) struct ComparisonModel {
     places: [SideExchange; 2],
-    /// What was sent, so that it can be sent again.
+    /// The drafts that were sent, so that they can be sent again.
     pair: Option<Box<DraftPair>>,
-    /// What the user expects; else it is guessed.
+    /// The user's expectation; otherwise it is guessed.
     wanted: Option<Expect>,
     /// They are both sides of a gateway.
     around: Option<GatewaySides>,
     computed: Option<Computed>,
     computing: Option<Computing>,
     computed_at: Micros,
-    /// Which comparison of this run it is, and how often it was computed.
+    /// Number of this comparison in this run, and how often it was computed.
     revisions: (u64, u64),
     /// The same was sent before.
     again: bool,
@@ -51,7 +51,7 @@ pub(in crate::tui) struct ComparisonModel {
 struct GatewaySides {
     /// The call upstream and the client's.
     sides: [SideExchange; 2],
-    /// What the gateway had sent upstream before, in order.
+    /// Calls that the gateway had sent upstream before, in order.
     earlier: Vec<SideExchange>,
 }
 
@@ -69,10 +69,10 @@ impl Drop for Computing {
     }
 }
 
-/// What a screen has to know to notice that a comparison is another one.
+/// The state by which a screen notices that a comparison is another one.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::tui) struct ComparisonState {
-    /// Which comparison of this run it is, and how often it was computed.
+    /// Number of this comparison in this run, and how often it was computed.
     pub revisions: (u64, u64),
     /// The same was sent before.
     pub again: bool,
@@ -120,8 +120,8 @@ impl Model {
         }
     }
 
-    /// What is compared with the client's call beside the last call upstream, where both sides of a
-    /// gateway are compared as such.
+    /// Returns the calls that are compared with the client's call beside the last call upstream, where both
+    /// sides of a gateway are compared as such.
     fn earlier_calls(&self) -> Option<Vec<&Exchange>> {
         let comparison = self.comparison.as_ref().filter(|c| c.wanted.is_none())?;
         let around = comparison.around.as_ref().filter(|a| a.sides == comparison.places)?;
@@ -142,13 +142,13 @@ impl Model {
         self.exchanges.iter().rfind(|e| e.id == id && e.live == live)
     }
 
-    /// What the two differ in, once it was computed.
+    /// Returns the differences between the two, once they were computed.
     pub(in crate::tui) fn computed(&self) -> Option<&Computed> {
         let comparison = self.comparison.as_ref()?;
         comparison.computed.as_ref().filter(|c| c.of.places == comparison.places)
     }
 
-    /// What the requests of the two differ in, where they are two.
+    /// Returns the differences between the requests of the two, if they are two.
     pub(in crate::tui) fn compared_requests(&self) -> Option<&str> {
         self.computed()?.requests.as_deref()
     }
@@ -161,7 +161,7 @@ impl Model {
         Some(ComparisonState { revisions, again, over })
     }
 
-    /// Whether a side can still change.
+    /// Returns whether a side can still change.
     pub(in crate::tui) fn comparison_runs(&self) -> bool {
         (0..2).any(|side| match self.compared(side) {
             Some(exchange) => exchange.is_running(),
@@ -215,7 +215,7 @@ impl Model {
         }
     }
 
-    /// What is to be computed, if something has changed and it is time.
+    /// Returns what is to be computed, if something has changed and it is time.
     fn due_comparison(&self) -> Option<ComparisonKey> {
         let comparison = self.comparison.as_ref()?;
         let (a, b) = (self.compared(0)?, self.compared(1)?);
@@ -246,8 +246,8 @@ impl Model {
         }
     }
 
-    /// How far the comparison is that is shown next, in thousandths, while another thread computes
-    /// it.
+    /// Returns the progress of the comparison that is shown next, in thousandths, while another thread
+    /// computes it.
     pub(in crate::tui) fn comparison_progress(&self) -> Option<u16> {
         Some(self.comparison.as_ref()?.computing.as_ref()?.permille)
     }

@@ -1,7 +1,8 @@
-//! What the exchanges of the session sent: so that it can be sent once more, beside something else.
+//! The requests that the exchanges of the session sent: kept so that they can be sent once more, beside
+//! something else.
 //!
-//! The entries have the requests as the journal may know them, with their secrets masked; these are
-//! the drafts as they were typed. They stay in memory and are never shown whole.
+//! The entries have the requests as the journal may know them, with their secrets masked; these are the drafts
+//! as they were typed. They stay in memory and are never shown whole.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::tui::ProviderInfo;
 /// The most requests to choose from: the bodies of a long session are not all looked through.
 const MOST: usize = 20;
 
-/// What was sent, by the number of its exchange. Equal drafts are kept once.
+/// The drafts that were sent, by the number of their exchange. Equal drafts are kept once.
 #[derive(Debug, Default)]
 pub(super) struct Drafts {
     by_exchange: BTreeMap<ExchangeId, Arc<Draft>>,
@@ -30,15 +31,15 @@ impl Drafts {
         self.next = Some(draft);
     }
 
-    /// The first entry of what was handed out has come. Both sides of a comparison have numbers
-    /// from the start and were not handed out here.
+    /// Keeps the draft that was handed out: its first entry has arrived. Both sides of a comparison have
+    /// numbers from the start and were not handed out here.
     pub(super) fn begun(&mut self, id: ExchangeId) {
         if let Some(draft) = self.next.take() {
             self.keep(id, &draft);
         }
     }
 
-    /// What was handed out did not go.
+    /// Forgets the draft that was handed out: it was not sent.
     pub(super) fn forget(&mut self) {
         self.next = None;
     }
@@ -51,7 +52,7 @@ impl Drafts {
 }
 
 impl Model {
-    /// What that exchange sent, as it was typed, where it was sent from here.
+    /// Returns the draft that an exchange sent, as it was typed, if it was sent from here.
     pub(super) fn sent_draft(&self, id: ExchangeId, live: bool) -> Option<Draft> {
         self.drafts.by_exchange.get(&id).filter(|_| live).map(|draft| Draft::clone(draft))
     }

@@ -16,14 +16,14 @@ use crate::tui::theme::Role;
 /// A silence shorter than this is no news, in microseconds.
 const SILENT: Micros = 2_000_000;
 
-/// A silence that goes on: what the screen tells while it lasts, and no fact of the recording.
+/// A silence in progress: the screen shows it while it lasts, and it is no fact of the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::tui) struct OngoingSilence {
     /// Since the last byte, in microseconds.
     pub bytes: Micros,
     /// Since the last data, in microseconds.
     pub data: Micros,
-    /// How many keep-alives came since the last data.
+    /// Number of keep-alives since the last data.
     pub keep_alives: usize,
     /// It is longer than the threshold.
     pub stalled: bool,
@@ -56,7 +56,7 @@ impl OngoingSilence {
     }
 }
 
-/// Who selected a finding for the user.
+/// The event that selected a finding for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PointedBy {
     /// The end of a failed stream.
@@ -72,7 +72,7 @@ pub(in crate::tui) struct Exchange {
     pub id: ExchangeId,
     /// All that is known about it.
     pub inspection: Arc<Inspection>,
-    /// Its entries come from the network and not from a file.
+    /// True if its entries arrive from the network and not from a file.
     pub live: bool,
     /// Another program sent it, through a tap.
     pub tapped: bool,
@@ -84,13 +84,13 @@ pub(in crate::tui) struct Exchange {
     pub follow: bool,
     /// The selected finding, an index into the inspection's.
     pub finding: Option<usize>,
-    /// Who pointed at the selected finding, where nothing else was selected since.
+    /// The event that pointed at the selected finding, if nothing else was selected since.
     pointed: Option<PointedBy>,
     /// The choice whose text is shown.
     pub choice: u32,
     /// The file it was read from, where that is not the session's.
     pub file: Option<String>,
-    /// When the last entry came.
+    /// Time at which the last entry arrived.
     pub last: Option<Micros>,
     /// More was received than was taken in: nothing is known of a silence.
     pub behind: bool,
@@ -144,7 +144,7 @@ impl Exchange {
         }
     }
 
-    /// Whether it is over and judged.
+    /// Returns whether it is over and judged.
     pub(in crate::tui) fn is_over(&self) -> bool {
         self.inspection.is_over() && !self.arrival.is_elsewhere()
     }
@@ -169,7 +169,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the selected finding was pointed out, so that one key explains it.
+    /// Returns whether the selected finding was pointed out, so that one key explains it.
     pub(in crate::tui) fn is_pointed(&self) -> bool {
         self.pointed.is_some() && self.finding.is_some()
     }
@@ -180,7 +180,7 @@ impl Exchange {
         self.pointed = Some(PointedBy::Key);
     }
 
-    /// How many findings of `warn` or worse there are.
+    /// Returns the number of findings of `warn` or worse.
     pub(in crate::tui) fn problems(&self) -> usize {
         self.inspection.findings().iter().filter(|f| f.severity >= Severity::Warn).count()
     }
@@ -207,12 +207,12 @@ impl Exchange {
         Some((number, self.inspection.frames().get(number as usize)?))
     }
 
-    /// Whether more can arrive, or is still to be played.
+    /// Returns whether more can arrive, or is still to be played.
     pub(in crate::tui) fn is_running(&self) -> bool {
         (self.live || self.plays_until.is_some()) && !self.is_over()
     }
 
-    /// Whether more can arrive.
+    /// Returns whether more can arrive.
     pub(in crate::tui) fn is_arriving(&self) -> bool {
         self.live && !self.is_over()
     }
@@ -300,7 +300,7 @@ impl Exchange {
         })
     }
 
-    /// Whether a stall is in progress.
+    /// Returns whether a stall is in progress.
     pub(in crate::tui) fn is_stalled(&self, now: Micros) -> bool {
         self.silence(now).is_some_and(|s| s.stalled)
     }
@@ -342,7 +342,7 @@ impl Exchange {
         self.inspection.answer().text(channel, self.choice)
     }
 
-    /// Where the selected frame's text stands in a channel.
+    /// Returns the range of the selected frame's text in a channel.
     pub(in crate::tui) fn selected_range(
         &self,
         channel: Channel,
@@ -361,7 +361,7 @@ impl Exchange {
         self.inspection.timing.request.or_else(|| self.inspection.reads().first()?.at)
     }
 
-    /// The sign of what became of it, and a word. `✔` is only for what came to its end whole.
+    /// Returns the sign of its outcome, and a word. `✔` is only for what reached its end whole.
     pub(in crate::tui) fn mark(&self) -> (&'static str, &'static str, Role) {
         let inspection = &self.inspection;
         let reason = inspection.reason().filter(|_| self.is_over());
@@ -384,8 +384,7 @@ impl Exchange {
         }
     }
 
-    /// The name for titles: the model or else the address; of what was not requested here, where from
-    /// it came.
+    /// The name for titles: the model, otherwise the address; of what was not requested here, its source.
     pub(in crate::tui) fn title(&self) -> String {
         let shown = |t: &str| crate::text::preview(t, 60);
         match &self.inspection.request {

@@ -1,8 +1,8 @@
-//! What the screens show: the session and its exchanges, the selection in them, the request being
+//! The data that the screens show: the session and its exchanges, the selection in them, the request being
 //! edited, the settings. How it is looked at is each screen's own.
 //!
-//! Pure: no IO, no clock, no runtime. What is to happen outside, and what screens ask of the stack,
-//! goes out as [`ScreenCommand`]s.
+//! Pure: no IO, no clock, no runtime. What is to happen outside, and what screens ask of the stack, goes out as
+//! [`ScreenCommand`]s.
 
 mod arrival;
 mod clipboard;
@@ -62,11 +62,11 @@ use crate::journal::{Entry, Micros};
 pub(super) struct Notice {
     /// It is about something that failed.
     pub is_error: bool,
-    /// What it says; made visible.
+    /// Its text, made visible.
     pub text: String,
 }
 
-/// What the program was started with, and what does not change while it runs.
+/// The values that the program was started with, and those that do not change while it runs.
 struct Settings {
     keys: Keymap,
     looks: Looks,
@@ -80,7 +80,7 @@ struct Settings {
     notify: Notifications,
 }
 
-/// What is to be found in the body.
+/// Something to be found in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyFind<'a> {
     /// This text, from the cursor on.
@@ -89,22 +89,22 @@ pub(super) enum BodyFind<'a> {
     Next(bool),
 }
 
-/// What the screens show.
+/// The data that the screens show.
 pub(super) struct Model {
     settings: Settings,
     /// The terminal's size, for which everything is laid out.
     size: Rect,
-    /// A text stands beside the panes, which make room for it.
+    /// True if a text is beside the panes, which make room for it.
     docked: bool,
     now: Micros,
-    /// How many entries were received and are not shown yet.
+    /// Number of entries that were received and are not shown yet.
     behind: usize,
     exchanges: Vec<Exchange>,
-    /// Which exchange is shown.
+    /// Index of the exchange that is shown.
     shown: usize,
-    /// How many tasks other threads were asked for.
+    /// Number of tasks that other threads were asked for.
     tasks: u64,
-    /// How often another exchange was shown: what screens remember of one is no longer true then.
+    /// Number of times that another exchange was shown: what screens remember of one is no longer true then.
     revision: u64,
     /// A request was handed out and its first entry has not arrived.
     sending: bool,
@@ -117,18 +117,18 @@ pub(super) struct Model {
     /// Notifications outside of the screen.
     notified: Notified,
     comparison: Option<ComparisonModel>,
-    /// How many comparisons there were.
+    /// Number of comparisons so far.
     comparisons: u64,
     repetition: Option<RepeatedRequest>,
     request: RequestEditor,
-    /// How often the request had been changed when it was last kept.
+    /// Number of changes to the request when it was last kept.
     kept: u64,
     /// Edits are kept for the next start.
     keeps_drafts: bool,
     /// The entries of the recording that was opened; the recorder has the same.
     recorded: Arc<Vec<Entry>>,
     playback: Option<Box<playback::Playback>>,
-    /// Which exchanges a gateway made for which, where both its sides are recorded.
+    /// The exchanges of a gateway in pairs: which it made for which, where both its sides are recorded.
     pairs: Pairs,
     search: Search,
     filter: Option<FrameFilter>,
@@ -138,8 +138,8 @@ pub(super) struct Model {
     /// Names of files that were asked for, which are proposed no second time.
     proposed: BTreeSet<String>,
     commands: Vec<ScreenCommand>,
-    /// How many rows of frames the last drawing formatted, for the test that this does not grow
-    /// with the stream.
+    /// Number of rows of frames that the last drawing formatted, for the test that this does not grow with
+    /// the stream.
     rows_drawn: Cell<usize>,
 }
 
@@ -198,7 +198,7 @@ impl Model {
         model
     }
 
-    /// What is shown first: a recording that is whole, or the beginning of the file that is still read.
+    /// Opens what is shown first: a recording that is whole, or the beginning of the file that is still read.
     fn begin_with(&mut self, session: Option<Opened>, file: Option<std::path::PathBuf>) {
         match file {
             Some(path) => {
@@ -232,7 +232,7 @@ impl Model {
         }
     }
 
-    /// Whether a provider of that name is the embedded lab.
+    /// Returns whether a provider of that name is the embedded lab.
     pub(super) fn is_lab(&self, provider: &str) -> bool {
         self.providers().iter().any(|p| p.name == provider && p.is_lab())
     }
@@ -287,7 +287,7 @@ impl Model {
         self.size
     }
 
-    /// Whether a text stands beside the panes.
+    /// Returns whether a text is beside the panes.
     pub(super) fn is_docked(&self) -> bool {
         self.docked
     }
@@ -320,7 +320,7 @@ impl Model {
         self.behind = entries;
     }
 
-    /// How many entries were received and are not shown yet.
+    /// Returns the number of entries that were received and are not shown yet.
     pub(super) fn behind(&self) -> usize {
         self.behind
     }
@@ -385,28 +385,28 @@ impl Model {
         }
     }
 
-    /// Whether ending the program now would lose edits.
+    /// Returns whether ending the program now would lose edits.
     pub(super) fn would_lose_edits(&self) -> bool {
         !self.keeps_drafts && self.request.changes() != self.kept && !self.request.is_untouched()
     }
 
-    /// Whether a request was handed out and its first entry has not arrived.
+    /// Returns whether a request was handed out and its first entry has not arrived.
     pub(super) fn is_sending(&self) -> bool {
         self.sending
     }
 
-    /// Whether a stream runs that this program asked for, or that is piped in.
+    /// Returns whether a stream runs that this program asked for, or that is piped in.
     pub(super) fn is_running(&self) -> bool {
         let mut arriving = self.exchanges.iter().filter(|e| e.is_arriving());
         self.sending || self.is_repeating() || arriving.any(|e| !e.tapped)
     }
 
-    /// Whether any stream runs, those of another program included.
+    /// Returns whether any stream runs, including those of another program.
     pub(super) fn is_live(&self) -> bool {
         self.is_running() || self.exchanges.iter().any(Exchange::is_arriving)
     }
 
-    /// Whether what runs cannot be stopped from here, because another program writes it.
+    /// Returns whether what runs cannot be stopped from here, because another program writes it.
     pub(super) fn only_piped(&self) -> bool {
         let arriving = self.exchanges.iter().filter(|e| e.is_arriving() && !e.tapped);
         let mut running = arriving.peekable();
@@ -421,7 +421,7 @@ impl Model {
         self.keys().key_for(&[context, Context::Everywhere], action).unwrap_or_default()
     }
 
-    /// How many rows of frames the last drawing formatted.
+    /// Returns the number of rows of frames that the last drawing formatted.
     pub(super) fn rows_drawn(&self) -> &Cell<usize> {
         &self.rows_drawn
     }
@@ -540,7 +540,7 @@ impl Model {
         self.commands.push(command);
     }
 
-    /// What was asked for since the last call.
+    /// Returns what was asked for since the last call.
     pub(super) fn take_commands(&mut self) -> Vec<ScreenCommand> {
         std::mem::take(&mut self.commands)
     }

@@ -5,7 +5,7 @@ use crate::action::Effect;
 use crate::config::Notifications;
 use crate::journal::ExchangeId;
 
-/// What the user was notified of, so that nothing is said twice.
+/// The record of what the user was notified of, so that nothing is reported twice.
 #[derive(Debug, Default)]
 pub(super) struct Notified {
     /// The exchanges that ran at the last event.
@@ -15,12 +15,12 @@ pub(super) struct Notified {
 }
 
 impl Model {
-    /// How the user is notified.
+    /// Returns how the user is notified.
     pub(in crate::tui) fn notifies(&self) -> Notifications {
         self.settings.notify
     }
 
-    /// Tells what happened since the last event, if the user wants to know.
+    /// Reports what happened since the last event, if the user wants to know.
     pub(in crate::tui) fn notify_outside(&mut self) {
         if !self.settings.notify.is_on() {
             return;

@@ -15,11 +15,11 @@ use crate::tui::work;
 pub(in crate::tui) struct Loading {
     /// The file's name.
     pub name: String,
-    /// How many thousandths of the work are done.
+    /// Number of thousandths of the work that are done.
     pub permille: u16,
 }
 
-/// What the user selected in the beginning of a recording.
+/// The user's selection in the beginning of a recording.
 struct Selected {
     exchange: ExchangeId,
     frame: Option<u32>,
@@ -40,7 +40,7 @@ impl Model {
         self.loading.as_ref()
     }
 
-    /// How far the recording is that is being opened, as a sentence.
+    /// Returns a sentence about the progress of the recording that is being opened.
     pub(in crate::tui) fn opening(&self) -> String {
         let Some(loading) = &self.loading else { return String::new() };
         let name = crate::text::preview(&loading.name, 60);
@@ -48,7 +48,7 @@ impl Model {
         format!("Opening {name}: {} %. {stop} stops", loading.permille / 10)
     }
 
-    /// How far the recording is that is being opened.
+    /// Sets the progress of the recording that is being opened.
     pub(in crate::tui) fn set_loading(&mut self, loading: Loading) {
         self.loading = Some(loading);
     }
@@ -59,12 +59,12 @@ impl Model {
         self.forget_beginning();
     }
 
-    /// Whether only the beginning of a recording is shown so far.
+    /// Returns whether only the beginning of a recording is shown so far.
     pub(in crate::tui) fn shows_beginning(&self) -> bool {
         self.exchanges.iter().any(|e| e.is_part)
     }
 
-    /// Whether an action is about all of a session. None such is done while only the beginning is there.
+    /// Returns whether an action must wait: it is about all of a session, and only the beginning is there.
     pub(in crate::tui) fn must_wait(&self, action: Action) -> bool {
         self.shows_beginning()
             && matches!(
@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    /// Gives the memory of the session back, which takes longer than a drawing where it is large.
+    /// Frees the memory of the session, which takes longer than a drawing where it is large.
     fn drop_session(&mut self) {
         let exchanges = std::mem::take(&mut self.exchanges);
         let is_large = exchanges.iter().any(|e| e.inspection.wire_len() > work::MUCH);

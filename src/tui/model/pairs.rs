@@ -30,7 +30,7 @@ pub(in crate::tui) struct PairedCall {
 }
 
 impl Model {
-    /// Which exchanges a gateway made for which.
+    /// Returns which exchanges a gateway made for which.
     pub(in crate::tui) fn pairs(&self) -> &Pairs {
         &self.pairs
     }
@@ -42,7 +42,7 @@ impl Model {
         }
     }
 
-    /// When more is known about pairs; `None` where all is known.
+    /// Returns the time until more is known about pairs; `None` where all is known.
     pub(in crate::tui) fn pairs_wake_in(&self) -> Option<Micros> {
         self.pairs.waits().then_some(LATE)
     }
@@ -126,7 +126,7 @@ fn as_tapped(request: &Request) -> Draft {
 }
 
 impl Exchange {
-    /// Whether it ended with something above info, or runs.
+    /// Returns whether it ended with something above info, or runs.
     pub(in crate::tui) fn needs_attention(&self) -> bool {
         self.is_running() || self.inspection.outcome() != crate::inspect::Outcome::Ok
     }

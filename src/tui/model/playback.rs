@@ -10,13 +10,13 @@ use crate::journal::{Entry, EntryKind, Micros};
 use crate::tui::screen::ScreenCommand;
 use crate::tui::work;
 
-/// How fast a recording plays.
+/// Paces at which a recording plays.
 const PACES: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// The pace of the recording itself.
 const AS_RECORDED: usize = 3;
 
-/// How far a seek goes, of the whole.
+/// Number of seeks that cover the whole.
 const SEEK: u64 = 20;
 
 /// The shortest wait between two drawings, in microseconds.
@@ -28,9 +28,9 @@ const AT_ONCE: u64 = 1 << 20;
 /// An entry of the exchange that plays.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::tui) struct Due {
-    /// Which entry of the recording.
+    /// Index of the entry in the recording.
     index: usize,
-    /// When it is due.
+    /// Time at which it is due.
     at: Micros,
     /// The bytes of bodies as far as this entry.
     bytes: u64,
@@ -60,10 +60,10 @@ impl Refold {
     }
 }
 
-/// What another thread folds.
+/// The fold that another thread does.
 #[derive(Debug)]
 struct Folding {
-    /// How many entries.
+    /// Number of entries to fold.
     to: usize,
     stop: Arc<AtomicBool>,
 }
@@ -74,7 +74,7 @@ impl Drop for Folding {
     }
 }
 
-/// Where a playback stands.
+/// Position of a playback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     /// After so many entries.
@@ -89,11 +89,11 @@ pub(in crate::tui) struct Playback {
     /// The exchange, an index of the session's.
     index: usize,
     entries: Arc<Vec<Entry>>,
-    /// Which of the entries are the exchange's.
+    /// The entries that are the exchange's.
     own: Arc<[Due]>,
-    /// How many of them were taken in.
+    /// Number of them that were folded.
     taken: usize,
-    /// How many are to be.
+    /// Number of them that are to be folded.
     wanted: usize,
     /// The fold of so many that is under way.
     folding: Option<Folding>,
@@ -103,12 +103,12 @@ pub(in crate::tui) struct Playback {
     at: Micros,
     pace: usize,
     paused: bool,
-    /// When `at` was last brought forward.
+    /// Time at which `at` was last advanced.
     ticked: Micros,
 }
 
 impl Playback {
-    /// Whether it stands still.
+    /// Returns whether it is paused.
     pub(in crate::tui) fn is_paused(&self) -> bool {
         self.paused
     }
@@ -136,7 +136,7 @@ impl Playback {
         until(to).saturating_sub(until(from))
     }
 
-    /// Where it stands, in a few words: `▶ 2×  1.204 of 3.204 s`.
+    /// Returns its position, in a few words: `▶ 2×  1.204 of 3.204 s`.
     pub(in crate::tui) fn position(&self) -> String {
         let seconds = |to: Micros| format!("{:.3}", to.saturating_sub(self.from()) as f64 / 1e6);
         let sign = match (&self.folding, self.paused || self.is_over()) {
@@ -155,7 +155,7 @@ impl Model {
         self.playback.as_deref()
     }
 
-    /// Whether the shown exchange can be played: it is of the opened recording, and was timed.
+    /// Returns whether the shown exchange can be played: it is of the opened recording, and was timed.
     pub(in crate::tui) fn can_play(&self) -> bool {
         self.playback.is_none()
             && self.exchange().is_some_and(|e| !e.live && e.file.is_none() && e.last.is_some())
@@ -225,7 +225,7 @@ impl Model {
         self.show_moment(Moment::At(to));
     }
 
-    /// When a playback has something new to show, from now on; `None` while nothing plays.
+    /// Returns the time until a playback has something new to show; `None` while nothing plays.
     pub(in crate::tui) fn playback_wakes_in(&self) -> Option<Micros> {
         let playback = self.playback.as_deref().filter(|p| p.folding.is_none() && !p.is_over())?;
         if playback.taken < playback.wanted {
@@ -238,7 +238,7 @@ impl Model {
         Some(((next as f64 / PACES[playback.pace]) as Micros).max(FRAME))
     }
 
-    /// Pauses, or goes on; at the end it begins again.
+    /// Pauses or continues; at the end it begins again.
     pub(in crate::tui) fn pause(&mut self) {
         let Some(playback) = self.playback.as_deref_mut() else { return };
         if playback.is_over() {
@@ -304,8 +304,8 @@ impl Model {
         self.approach();
     }
 
-    /// Takes in what is wanted: going on as much as may be at once, the rest with the next event; going
-    /// back in the background where it is more than that.
+    /// Folds what is wanted. Forward, it folds as much as may be at once, and the rest with the next event.
+    /// Back, it folds in the background if it is more than that.
     fn approach(&mut self) {
         let Some(playback) = self.playback.as_deref_mut() else { return };
         let to = playback.wanted;
@@ -369,7 +369,7 @@ fn due(entries: &[Entry], exchange: crate::journal::ExchangeId) -> Arc<[Due]> {
 }
 
 impl Exchange {
-    /// Begins or ends a playback that goes on until then.
+    /// Begins a playback that continues until then, or ends it.
     fn plays(&mut self, until: Option<Micros>) {
         self.plays_until = until;
         if until.is_some() {

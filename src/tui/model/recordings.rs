@@ -63,7 +63,7 @@ impl Model {
         Inspection::new(Arc::clone(&self.settings.options))
     }
 
-    /// The journal failed while the stream goes on: a finding of the exchange, and said at once.
+    /// Reports that the journal failed while the stream continues: as a finding of the exchange, and at once.
     pub(in crate::tui) fn trouble(&mut self, id: Option<ExchangeId>, text: String) {
         self.notify_error(&text);
         let at = Some(self.now);

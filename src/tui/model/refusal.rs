@@ -1,11 +1,11 @@
-//! Why what was typed cannot be taken.
+//! Reasons that what was typed cannot be accepted.
 
 use super::repetition::LIMITS;
 use crate::query::FilterError;
 use crate::storage::curl::CurlError;
 use crate::text::group;
 
-/// Why what was typed into a prompt cannot be taken.
+/// Reason that what was typed into a prompt cannot be accepted.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::tui) enum PromptError {
     /// A header without a colon.

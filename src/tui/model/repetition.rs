@@ -56,12 +56,12 @@ impl RepeatedRequest {
         &self.draft
     }
 
-    /// How many times it is sent, and how many at the same time.
+    /// Returns how many times it is sent, and how many at the same time.
     pub(in crate::tui) fn plan(&self) -> &Plan {
         self.rounds.plan()
     }
 
-    /// How many are over.
+    /// Returns the number that are over.
     pub(in crate::tui) fn done(&self) -> u64 {
         self.rounds.done()
     }
@@ -117,7 +117,7 @@ impl Model {
         self.repetition.as_ref()
     }
 
-    /// Whether a request is being sent many times.
+    /// Returns whether a request is being sent many times.
     pub(in crate::tui) fn is_repeating(&self) -> bool {
         self.repetition.as_ref().is_some_and(RepeatedRequest::is_running)
     }

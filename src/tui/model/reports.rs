@@ -3,7 +3,7 @@
 use super::Model;
 use crate::tui::BugReport;
 
-/// What a report is to be about.
+/// The subject of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::tui) enum ReportSubject {
     Session,
@@ -12,7 +12,7 @@ pub(in crate::tui) enum ReportSubject {
 }
 
 impl ReportSubject {
-    /// What stands in the proposed name of its file.
+    /// Returns its part of the proposed file name.
     pub(in crate::tui) fn part(self) -> &'static str {
         match self {
             ReportSubject::Session => "-report",

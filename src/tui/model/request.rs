@@ -25,15 +25,15 @@ pub(in crate::tui) struct RequestEditor {
     raw: Option<Vec<u8>>,
     /// Letters go into the body.
     typing: bool,
-    /// What was searched for in the body last.
+    /// The text that was last searched for in the body.
     needle: String,
-    /// What a generated body asks.
+    /// The prompt of a generated body.
     prompt: String,
-    /// The body that was generated; as long as it stands, another provider brings its own.
+    /// The body that was generated; as long as it is unchanged, another provider brings its own.
     template: String,
-    /// How often anything was changed.
+    /// Number of times that anything was changed.
     changes: u64,
-    /// Where the body is not JSON.
+    /// The JSON error of the body: line, column, reason.
     error: Option<(usize, usize, String)>,
 }
 
@@ -76,7 +76,7 @@ impl RequestEditor {
         state
     }
 
-    /// What a body asks, if it is what would be generated for that: then the user has not written it.
+    /// Returns what a body asks, if it is what would be generated for that: then the user has not written it.
     fn generates(&self, text: &str, providers: &[ProviderInfo], tools: &Tools) -> Option<String> {
         let provider = providers.iter().find(|p| p.name == self.draft.provider)?;
         let prompt = prompt_of(&provider.dialect, text)?;
@@ -105,12 +105,12 @@ impl RequestEditor {
         self.raw.as_deref()
     }
 
-    /// Where and why the body is not JSON: line, column, reason.
+    /// Returns where and why the body is not JSON: line, column, reason.
     pub(in crate::tui) fn json_error(&self) -> Option<&(usize, usize, String)> {
         self.error.as_ref()
     }
 
-    /// Whether letters go into the body.
+    /// Returns whether letters go into the body.
     pub(in crate::tui) fn is_typing(&self) -> bool {
         self.typing
     }
@@ -120,7 +120,7 @@ impl RequestEditor {
         &self.editor
     }
 
-    /// Lays the body out for the place where it will be drawn.
+    /// Computes the layout of the body for the place where it will be drawn.
     pub(in crate::tui) fn lay_out(&mut self, area: Rect) {
         self.editor.lay_out(area);
     }
@@ -147,7 +147,7 @@ impl RequestEditor {
         self.editor.click(row, column);
     }
 
-    /// Lays the body out as indented JSON; returns whether it is JSON.
+    /// Formats the body as indented JSON; returns whether it is JSON.
     pub(in crate::tui) fn format(&mut self) -> bool {
         let is_json = self.error.is_none() && self.raw.is_none();
         if is_json {
@@ -192,13 +192,13 @@ impl RequestEditor {
         self.changed();
     }
 
-    /// What would be sent now.
+    /// Returns what would be sent now.
     pub(in crate::tui) fn to_send(&self) -> Draft {
         let body = self.raw.clone().unwrap_or_else(|| self.editor.text().into_bytes());
         Draft { body, ..self.draft.clone() }
     }
 
-    /// Whether that is the body, byte for byte.
+    /// Returns whether the body is the one passed, byte for byte.
     pub(in crate::tui) fn holds(&self, body: &[u8]) -> bool {
         match &self.raw {
             Some(raw) => raw == body,
@@ -219,7 +219,7 @@ impl RequestEditor {
         }
     }
 
-    /// Whether the body is as it was generated.
+    /// Returns whether the body is as it was generated.
     pub(in crate::tui) fn is_untouched(&self) -> bool {
         self.raw.is_none() && self.editor.text() == self.template
     }
@@ -249,7 +249,7 @@ impl RequestEditor {
         Some(text)
     }
 
-    /// How often anything was changed.
+    /// Returns how often anything was changed.
     pub(in crate::tui) fn changes(&self) -> u64 {
         self.changes
     }
@@ -301,7 +301,7 @@ impl RequestEditor {
         }
     }
 
-    /// What is said about the keys while typing.
+    /// Returns what is shown about the keys while typing.
     pub(in crate::tui) fn mode(&self) -> &'static str {
         self.editor.mode()
     }
@@ -338,7 +338,7 @@ impl RequestEditor {
         self.editor.toggle_wrap()
     }
 
-    /// What was searched for in the body last.
+    /// Returns the text that was last searched for in the body.
     pub(in crate::tui) fn needle(&self) -> &str {
         &self.needle
     }

@@ -11,7 +11,7 @@ use crate::tui::pane::request::actions::VARIABLES;
 use crate::tui::pane::{frames, request};
 use crate::tui::screen::{ScreenCommand, TranslationScreen};
 
-/// Whether a paste is a JSON object or list.
+/// Returns whether a paste is a JSON object or list.
 pub(in crate::tui) fn is_json(text: &str) -> bool {
     let begins = text.trim_start().starts_with(['{', '[']);
     begins && crate::json::Tape::new().parse(text.trim()).is_ok()
@@ -23,7 +23,7 @@ impl Model {
         self.providers().iter().find(|p| p.name == self.request.draft().provider)
     }
 
-    /// Whether what stands in the editor is the next request and not that of the shown exchange.
+    /// Returns whether the editor has the next request and not that of the shown exchange.
     pub(in crate::tui) fn holds_draft(&self) -> bool {
         let Some(exchange) = self.exchange() else { return self.file.is_some() };
         match &exchange.inspection.request {
@@ -103,7 +103,8 @@ impl Model {
         Some(done.map(|done| TranslationScreen::new(to_whom, from, to, &text, &done)))
     }
 
-    /// The user's word on a translation: the new provider comes, with the new body or the old one.
+    /// Acts on the user's decision about a translation: sets the new provider, with the new body or the old
+    /// one.
     pub(in crate::tui) fn translated(&mut self, translation: &TranslationScreen, wanted: bool) {
         if translation.beside {
             let own = self.request.to_send().body;
@@ -155,7 +156,7 @@ impl Model {
         }
     }
 
-    /// Puts the shown exchange's request into the editor; tells whether there was one.
+    /// Puts the shown exchange's request into the editor; returns whether there was one.
     pub(in crate::tui) fn take_request(&mut self) -> bool {
         let Some(request) = self.exchange().and_then(|e| e.inspection.request.clone()) else {
             return false;
@@ -212,7 +213,7 @@ impl Model {
         }
     }
 
-    /// Sends what stands in the editor.
+    /// Sends what is in the editor.
     pub(in crate::tui) fn send(&mut self) {
         if self.is_running() {
             self.notify("A stream is running: stop it first");

@@ -8,16 +8,16 @@ use crate::text::{group, preview};
 /// Above so many bytes of bodies only the shown exchange is searched, and only for the next place:
 /// a key must not wait.
 const MAX_SEARCHED: u64 = 64 << 20;
-/// How many bytes of frames are filtered between two drawings.
+/// Largest number of bytes of frames that are filtered between two drawings.
 const MAX_FILTERED: u64 = 4 << 20;
 
-/// What was searched, and where it was found.
+/// The text that was searched, and where it was found.
 #[derive(Debug, Default)]
 pub(in crate::tui) struct Search {
     text: String,
     needle: Option<Needle>,
     hits: Vec<Hit>,
-    /// How many exchanges and frames there were when the hits were collected.
+    /// Number of exchanges and frames that there were when the hits were collected.
     searched: Option<(usize, usize)>,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::tui) enum FrameRows<'a> {
 }
 
 impl FrameRows<'_> {
-    /// How many there are.
+    /// Returns the number of rows.
     pub(in crate::tui) fn len(self) -> usize {
         match self {
             Self::All(len) => len,
@@ -59,7 +59,7 @@ impl FrameRows<'_> {
         }
     }
 
-    /// The row of a frame, or the one after which it would stand.
+    /// Returns the row of a frame, or the one after which it would be.
     pub(in crate::tui) fn row(self, frame: usize) -> usize {
         match self {
             Self::All(_) => frame,
@@ -71,12 +71,12 @@ impl FrameRows<'_> {
 }
 
 impl Model {
-    /// What was last searched; empty where that was nothing.
+    /// Returns the text that was last searched; empty where that was nothing.
     pub(in crate::tui) fn searched_text(&self) -> &str {
         &self.search.text
     }
 
-    /// What is marked on the screen.
+    /// Returns what is marked on the screen.
     pub(in crate::tui) fn needle(&self) -> Option<&Needle> {
         self.search.needle.as_ref()
     }
@@ -219,7 +219,7 @@ impl Model {
         }
     }
 
-    /// Whether frames wait to be filtered.
+    /// Returns whether frames wait to be filtered.
     pub(in crate::tui) fn is_filtering(&self) -> bool {
         let frames = self.exchange().map_or(0, |e| e.inspection.frames().len());
         self.filter.as_ref().is_some_and(|f| f.upto < frames)

@@ -14,12 +14,12 @@ use crate::text::{Newlines, count, visible};
 /// A longer body is not searched for misspelled fields after each key.
 const MAX_LOOKED_AT: usize = 1 << 20;
 
-/// What the screen knows of saved sessions, of requests in files, and of variables.
+/// The screen's knowledge of saved sessions, of requests in files, and of variables.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     /// The saved sessions, the newest first; `None` until they are read.
     sessions: Option<Vec<SavedSession>>,
-    /// Where a text was found in the saved sessions; `None` until they are searched.
+    /// Places where a text was found in the saved sessions; `None` until they are searched.
     session_hits: Option<Vec<SessionHit>>,
     /// The requests in files; `None` until they are read.
     list: Option<Vec<StoredRequest>>,
@@ -29,7 +29,7 @@ pub(super) struct Stored {
     variables: Vec<VariableState>,
     /// A field of the body that is most likely misspelled, and what was meant.
     misspelled: Option<(String, &'static str)>,
-    /// How often the request had been changed when they were looked for.
+    /// Number of changes of the request when they were looked for.
     looked: Option<u64>,
 }
 
@@ -43,7 +43,7 @@ impl Model {
         self.stored.sessions = saved;
     }
 
-    /// Where a text was found in the saved sessions; `None` until they are searched.
+    /// Returns where a text was found in the saved sessions; `None` until they are searched.
     pub(in crate::tui) fn session_hits(&self) -> Option<&[SessionHit]> {
         self.stored.session_hits.as_deref()
     }
@@ -214,7 +214,7 @@ impl Model {
         self.notify(format!("Environment {}", visible(name, Newlines::Show)));
     }
 
-    /// Gives a variable a value for this run; an empty one takes it back.
+    /// Sets the value of a variable for this run; an empty one removes it.
     pub(in crate::tui) fn set_variable(&mut self, name: &str, value: &str) {
         let variables: &mut Variables = self.request.draft_mut().variables.get_or_insert_default();
         match value {
@@ -224,7 +224,7 @@ impl Model {
     }
 }
 
-/// Where a variable's value is from, in words.
+/// Returns the source of a variable's value, in words.
 pub(in crate::tui) fn source_words(source: Option<ValueSource>) -> &'static str {
     match source {
         None => "not set",

@@ -1,4 +1,4 @@
-//! The bytes of the selected frame: as they came, as JSON, and the reads that brought them.
+//! The bytes of the selected frame: as they arrived, as JSON, and the reads that brought them.
 
 use std::cell::RefCell;
 
@@ -20,7 +20,7 @@ pub(crate) const ID: PaneId = PaneId("detail");
 static HEX: OwnAction =
     OwnAction { name: "hex", short: "hex", help: "switch between hexadecimal and text", keys: &[] };
 
-/// Where the pane's own keys count.
+/// The context in which the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
     OwnContext { name: "detail", title: "In the bytes of a frame", actions: &[&HEX] };
 
@@ -50,7 +50,7 @@ static SPEC: Spec = Spec {
     }],
 };
 
-/// How much of a frame is laid out as text; the rest is counted, and is in the hex view.
+/// Largest number of bytes of a frame that are laid out as text; the rest is counted, and is in the hex view.
 const MAX_LAID_OUT: usize = 1 << 20;
 
 const TABS: [&str; 3] = ["Raw", "JSON", "Reads"];
@@ -63,12 +63,12 @@ pub(crate) struct DetailPane {
     tab: usize,
     hex: bool,
     scroll: Scroll,
-    /// What the scroll position belongs to: exchange, frame, tab, hex.
+    /// The view that the scroll position belongs to: exchange, frame, tab, hex.
     of: Option<(usize, u32, usize, bool)>,
     cache: RefCell<Option<(FrameLayoutKey, Doc)>>,
 }
 
-/// What a laid-out frame depends on.
+/// The values that a laid-out frame depends on.
 type FrameLayoutKey = (usize, u32, usize, u64);
 
 fn names() -> Vec<String> {
@@ -91,7 +91,7 @@ fn text_area(area: Rect) -> Rect {
 }
 
 impl DetailPane {
-    /// Hands the laid-out frame to `use_it`.
+    /// Passes the laid-out frame to `use_it`.
     fn with_doc<T>(
         &self,
         model: &Model,
@@ -322,7 +322,7 @@ fn raw_line(doc: &mut Doc, bytes: &[u8]) {
     }
 }
 
-/// The payload laid out as JSON.
+/// Returns the payload, formatted as JSON.
 fn pretty(exchange: &Exchange, number: usize) -> Doc {
     let mut doc = Doc::of_bytes();
     let frame = &exchange.inspection.frames().at(number);

@@ -30,7 +30,7 @@ static FOLLOW: OwnAction = OwnAction {
     keys: &["F"],
 };
 
-/// Where the pane's own keys count.
+/// The context in which the pane's own keys count.
 static KEYS: OwnContext =
     OwnContext { name: "exchanges", title: "In the exchanges", actions: &[&FAILED_ONLY, &FOLLOW] };
 
@@ -53,14 +53,14 @@ static SPEC: Spec = Spec {
     copies: &[],
 };
 
-/// Which rows are on the screen.
+/// The rows that are on the screen.
 #[derive(Debug, Default)]
 pub(crate) struct ExchangesPane {
     scroll: Scroll,
     failed_only: bool,
     /// The newest exchange is shown as soon as it begins.
     follows: bool,
-    /// How many exchanges there were.
+    /// Number of exchanges that there were.
     seen: usize,
 }
 
@@ -206,7 +206,7 @@ impl Pane for ExchangesPane {
     }
 }
 
-/// Which calls a gateway made for which, and by what that was found.
+/// Returns which calls a gateway made for which, and by what that was found.
 fn paired(pair: &PairedCall) -> String {
     let upstream: Vec<_> = pair.upstream.iter().map(|x| format!("#{x}")).collect();
     format!("#{} → {} by {}", pair.client, upstream.join(", "), pair.by.name())
@@ -257,7 +257,7 @@ fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: ExchangeRow, area: Rect, 
     }
 }
 
-/// When it began, in seconds since the first one.
+/// Returns the time at which it began, in seconds since the first one.
 fn began(model: &Model, exchange: &Exchange) -> String {
     let first = model.exchanges().iter().filter_map(Exchange::origin).min();
     match (exchange.origin(), first) {

@@ -26,7 +26,7 @@ static LONGEST_WAIT: OwnAction = OwnAction {
     keys: &["w"],
 };
 
-/// Where the pane's own keys count.
+/// The context in which the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
     OwnContext { name: "frames", title: "In the frames", actions: &[&LONGEST_WAIT] };
 
@@ -61,7 +61,7 @@ static SPEC: Spec = Spec {
 /// A payload longer than this is not parsed for its preview.
 const MAX_PARSED: u64 = 64 << 10;
 
-/// Which rows are on the screen.
+/// The rows that are on the screen.
 #[derive(Debug, Default)]
 pub(crate) struct FramesPane {
     scroll: Scroll,
@@ -328,7 +328,7 @@ fn select_longest_wait(model: &mut Model, before: Option<usize>) -> Option<usize
     Some(frame)
 }
 
-/// What a message of a WebSocket is, in a word or two.
+/// Returns the kind of a WebSocket message, in a word or two.
 fn ws_name(message: &WsFrame) -> String {
     let what = if message.opcode.is_control() { message.opcode.name() } else { "ws" };
     match message.sender {
@@ -337,7 +337,7 @@ fn ws_name(message: &WsFrame) -> String {
     }
 }
 
-/// What a query selects in a frame.
+/// Returns what a query selects in a frame.
 fn selected(values: &[serde_json::Value]) -> Vec<(String, Role)> {
     let shown = |v: &serde_json::Value| (preview(&v.to_string(), 200) + "  ", Role::Text);
     values.iter().take(20).map(shown).collect()
@@ -380,7 +380,7 @@ pub(crate) fn letter(channel: Channel) -> (&'static str, Role) {
     }
 }
 
-/// What a frame says, in a line.
+/// Returns what a frame says, in a line.
 pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Role)> {
     let answer = inspection.answer();
     let number = index as u32;

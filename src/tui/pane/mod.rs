@@ -36,7 +36,7 @@ pub(super) fn all() -> Vec<Box<dyn Pane>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PaneId(pub &'static str);
 
-/// Where a pane stands when all are shown.
+/// The place of a pane when all are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PanePlace {
     /// In the column at the left.
@@ -47,15 +47,15 @@ pub(super) enum PanePlace {
     Bottom,
 }
 
-/// What is fixed about a pane.
+/// The fixed properties of a pane.
 pub(super) struct Spec {
     /// Its name in the program.
     pub id: PaneId,
     /// Its name in its header and in the tab bar, and where room is scarce.
     pub title: (&'static str, &'static str),
-    /// Where its own keys count, with the actions that it alone brings.
+    /// The context in which its own keys count, with the actions that only it has.
     pub keys: &'static OwnContext,
-    /// Where it stands.
+    /// Its place.
     pub place: PanePlace,
     /// The action that goes to it.
     pub go: Option<Action>,
@@ -65,12 +65,12 @@ pub(super) struct Spec {
     pub everywhere: &'static [(Action, bool)],
     /// It shows the bytes that an explanation is about, and stays beside one.
     pub shows_bytes: bool,
-    /// What can be copied from it.
+    /// The things that can be copied from it.
     pub copies: &'static [Copyable],
 }
 
 impl Spec {
-    /// Where its own keys count.
+    /// Returns the context in which its own keys count.
     pub(super) fn context(&self) -> Context {
         Context::Own(self.keys)
     }
@@ -78,20 +78,20 @@ impl Spec {
 
 /// Something that can be copied: what it is, and its text.
 pub(super) struct Copyable {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// A line about it.
     pub about: &'static str,
-    /// What the notice calls it, and its text; `None` where there is none.
+    /// Its name in the notice, and its text; `None` where there is none.
     pub text: fn(&Model) -> Option<(String, String)>,
 }
 
 /// A pane.
 pub(super) trait Pane {
-    /// What is fixed about it.
+    /// Returns its fixed properties.
     fn spec(&self) -> &'static Spec;
 
-    /// Whether it has something to show; one that has not leaves its room to the others.
+    /// Returns whether it has something to show; one that has not leaves its room to the others.
     fn is_shown(&self, _: &Model) -> bool {
         true
     }
@@ -108,7 +108,7 @@ pub(super) trait Pane {
     /// The wheel, in rows.
     fn wheel(&mut self, _: &mut Model, _rows: isize, _: Position, _area: Rect) {}
 
-    /// Whether more is there than could be laid out since the last drawing.
+    /// Returns whether there is more than could be laid out since the last drawing.
     fn is_behind(&self) -> bool {
         false
     }
@@ -119,12 +119,12 @@ pub(super) trait Pane {
     /// Another exchange is shown.
     fn restart(&mut self) {}
 
-    /// What is copied first.
+    /// Returns the name of what is copied first.
     fn preferred_copy(&self) -> Option<&'static str> {
         self.spec().copies.first().map(|c| c.name)
     }
 
-    /// Whether keys that are bound to nothing type here.
+    /// Returns whether keys that are bound to nothing type here.
     fn types(&self, _: &Model) -> bool {
         false
     }
@@ -139,7 +139,7 @@ pub(super) trait Pane {
     fn leave(&mut self, _: &mut Model) {}
 }
 
-/// What a pane is drawn from.
+/// The values that a pane is drawn from.
 pub(super) struct Canvas<'a> {
     pub model: &'a Model,
     /// The pane's place.
@@ -199,7 +199,7 @@ pub(super) fn inner(area: Rect) -> Rect {
     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
 }
 
-/// Where the tabs of a header stand: columns from and to.
+/// Returns the places of the tabs of a header: columns from and to.
 pub(super) fn tab_places(names: &[String], x: u16, area: Rect) -> Vec<(u16, u16)> {
     let mut places = Vec::new();
     let mut x = x + 1;

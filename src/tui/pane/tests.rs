@@ -1,4 +1,4 @@
-//! What every pane brings: its keys and its actions.
+//! The keys and actions that every pane brings.
 
 use std::collections::BTreeSet;
 

@@ -43,7 +43,7 @@ static TOGGLE_GROUP: OwnAction = OwnAction {
     keys: &[],
 };
 
-/// Where the pane's own keys count.
+/// The context in which the pane's own keys count.
 pub(crate) static KEYS: OwnContext = OwnContext {
     name: "timeline",
     title: "In the timeline and findings",
@@ -85,7 +85,7 @@ static SPEC: Spec = Spec {
     }],
 };
 
-/// Which findings are on the screen.
+/// The findings that are on the screen.
 #[derive(Debug)]
 pub(crate) struct TimelinePane {
     pub(super) scroll: Scroll,
@@ -117,7 +117,7 @@ impl TimelinePane {
     }
 }
 
-/// Where the pieces of the pane stand.
+/// The areas of the pieces of the pane.
 #[derive(Debug, Clone, Copy)]
 struct TimelineAreas {
     /// The bar, or the lanes.
@@ -339,7 +339,7 @@ fn fold(
     pane.revealed = None;
 }
 
-/// What is listed, and how many findings are not.
+/// Returns what is listed, and how many findings are not.
 fn filter(pane: &TimelinePane, exchange: &Exchange) -> String {
     let story = exchange.story();
     let hides = |g: &&crate::inspect::Group| !timeline_list::is_listed(pane, exchange, g);
@@ -351,7 +351,7 @@ fn filter(pane: &TimelinePane, exchange: &Exchange) -> String {
     parts.join(" · ")
 }
 
-/// What the bar's glyphs mean, of those that occur.
+/// Returns the meanings of the bar's glyphs, of those that occur.
 fn legend(exchange: &Exchange) -> Vec<(String, Role)> {
     let answer = exchange.inspection.answer();
     let mut legend = Vec::new();
@@ -377,7 +377,7 @@ pub(super) fn channel_name(channel: Channel) -> &'static str {
     }
 }
 
-/// How many findings of each severity.
+/// Returns the number of findings of each severity.
 fn counts(exchange: &Exchange) -> Vec<(String, Role)> {
     let inspection = &exchange.inspection;
     let mut parts = Vec::new();

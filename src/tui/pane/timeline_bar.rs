@@ -1,7 +1,7 @@
 //! The stream drawn to scale: of time, or of bytes where there are no timestamps.
 //!
-//! Each column asks which deltas came within it, by a search that begins where an even pace would
-//! have it: the cost is the width, not the length of the stream.
+//! Each column finds the deltas that arrived within it, by a search that begins where an even pace would have
+//! it: the cost is the width, not the length of the stream.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,8 +14,8 @@ use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
 
-/// How many places of one column are looked at, and how many deltas at each: neighbors come from
-/// memory together.
+/// Number of places of one column that are looked at, and of deltas at each: neighbors are loaded from memory
+/// together.
 const SAMPLES: usize = 4;
 const NEIGHBORS: usize = 4;
 
@@ -23,23 +23,23 @@ const NEIGHBORS: usize = 4;
 /// distance of its deltas, within these bounds.
 const HOLE: (usize, usize) = (3, 8);
 
-/// What the columns stand for.
+/// The meaning of the columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scale {
-    /// They stand for times; else for bytes.
+    /// True if the columns represent times; otherwise they represent bytes.
     pub timed: bool,
-    /// What the first column begins with.
+    /// Time or byte at which the first column begins.
     pub from: u64,
-    /// What the last column ends with.
+    /// Time or byte at which the last column ends.
     pub to: u64,
     /// Up to where it is known what happened: the end, but for a recording that plays.
     pub known: u64,
-    /// How many columns.
+    /// Number of columns.
     pub width: u16,
 }
 
 impl Scale {
-    /// The scale of an exchange; `None` where nothing has come or there is no room.
+    /// Returns the scale of an exchange; `None` where nothing has arrived or there is no room.
     pub(crate) fn new(exchange: &Exchange, now: Micros, width: u16) -> Option<Self> {
         let inspection = &exchange.inspection;
         let scale = match exchange.origin() {
@@ -73,8 +73,8 @@ impl Scale {
         (column as u16).min(self.width - 1)
     }
 
-    /// What was complete at the beginning of a column. `before` and `last` are the edges of the
-    /// two columns before: what comes at an even pace is as far from `last` as that from `before`.
+    /// Returns what was complete at the beginning of a column. `before` and `last` are the edges of the two
+    /// columns before: what arrives at an even pace is as far from `last` as that is from `before`.
     fn edge(self, inspection: &Inspection, column: u16, before: Edge, last: Edge) -> Edge {
         let (reads, frames, deltas) =
             (inspection.reads(), inspection.frames(), inspection.answer().deltas());
@@ -100,7 +100,7 @@ impl Scale {
         Edge { read, frame, delta }
     }
 
-    /// What was complete at the beginning of each column, and at the end of the last.
+    /// Returns what was complete at the beginning of each column, and at the end of the last.
     pub(super) fn edges(self, inspection: &Inspection) -> Vec<Edge> {
         let mut edges = Vec::with_capacity(usize::from(self.width) + 1);
         let (mut before, mut from) = (Edge::default(), Edge::default());
@@ -113,18 +113,18 @@ impl Scale {
         edges
     }
 
-    /// Where a finding stands.
+    /// Returns the column of a finding.
     pub(super) fn of_finding(self, finding: &Finding) -> Option<u16> {
         let at = if self.timed { finding.at } else { finding.offset };
         at.map(|at| self.column(at))
     }
 
-    /// Where the selected frame stands.
+    /// Returns the column of the selected frame.
     pub(super) fn of_selected(self, exchange: &Exchange) -> Option<u16> {
         self.of_frame(exchange, exchange.frame.filter(|_| !exchange.follow)?)
     }
 
-    /// Where a frame stands.
+    /// Returns the column of a frame.
     pub(super) fn of_frame(self, exchange: &Exchange, frame: u32) -> Option<u16> {
         let frame = frame as usize;
         let at = match self.timed {
@@ -135,7 +135,7 @@ impl Scale {
     }
 }
 
-/// The moment that a column of the screen stands for.
+/// Returns the moment that a column of the screen represents.
 pub(super) fn moment_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> Option<Micros> {
     let scale = Scale::new(exchange, now, area.width).filter(|scale| scale.timed)?;
     let column = x.checked_sub(area.x)?.min(scale.width - 1);
@@ -165,7 +165,7 @@ pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> 
     near.into_iter().flatten().filter(|f| *f < inspection.frames().len()).min_by_key(distance)
 }
 
-/// Columns in which no data came, one after the other.
+/// Consecutive columns in which no data arrived.
 pub(super) struct Silence {
     /// The first.
     pub from: u16,
@@ -173,7 +173,7 @@ pub(super) struct Silence {
     pub to: u16,
     /// For how long.
     pub lasted: Micros,
-    /// Keep-alives came.
+    /// True if keep-alives arrived.
     pub warm: bool,
 }
 
@@ -218,13 +218,13 @@ pub(super) fn silences(exchange: &Exchange, scale: Scale, edges: &[Edge]) -> Vec
     found
 }
 
-/// How many keep-alives came between two edges.
+/// Returns the number of keep-alives that arrived between two edges.
 pub(super) fn beats(inspection: &Inspection, from: Edge, to: Edge) -> usize {
     let upto = |frame: usize| inspection.keep_alives().partition_point(|k| (*k as usize) < frame);
     if from.frame == to.frame { 0 } else { upto(to.frame) - upto(from.frame) }
 }
 
-/// How many of each were complete at a moment.
+/// Numbers of reads, frames and deltas that were complete at a moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Edge {
     pub read: usize,
@@ -232,7 +232,7 @@ pub(super) struct Edge {
     pub delta: usize,
 }
 
-/// How many of some deltas belong to each channel, by some of them.
+/// Returns how many of some deltas belong to each channel, by some of them.
 pub(super) fn channels(inspection: &Inspection, from: Edge, to: Edge) -> [usize; 5] {
     let deltas = inspection.answer().deltas();
     let mut counts = [0usize; 5];
@@ -245,7 +245,7 @@ pub(super) fn channels(inspection: &Inspection, from: Edge, to: Edge) -> [usize;
     counts
 }
 
-/// How a column looks.
+/// Returns the look of a column.
 fn cell(
     inspection: &Inspection,
     scale: Scale,
@@ -379,7 +379,7 @@ pub(crate) fn draw_scale(model: &Model, exchange: &Exchange, area: Rect, buf: &m
     draw_moments(model, exchange, scale, area, buf);
 }
 
-/// Draws the moments of a bar as labels under their columns, those first that tell most. A label may
+/// Draws the moments of a bar as labels under their columns, the most informative ones first. A label may
 /// reach beyond the scale, but not beyond `area`.
 pub(crate) fn draw_moments(
     model: &Model,

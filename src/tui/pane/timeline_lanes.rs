@@ -26,7 +26,7 @@ const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█
 const WAITS: usize = 8_192;
 /// Fewer frames than this in one column are no burst.
 const BURST: usize = 10;
-/// How many waits of one column are looked at.
+/// Largest number of waits of one column that are looked at.
 const SAMPLES: usize = 8;
 /// From this width on the lanes have their totals at the right.
 const WIDE: u16 = 96;
@@ -42,7 +42,7 @@ enum Lane {
     /// A block of the answer, by its place in the list.
     Block(usize),
     Waits,
-    /// What the waits come to, where it has no room beside them.
+    /// The summary of the waits, where it has no room beside them.
     Spread,
     Findings,
 }
@@ -84,7 +84,7 @@ fn lanes(exchange: &Exchange) -> Vec<Lane> {
     lanes
 }
 
-/// How many rows the lanes take.
+/// Returns the number of rows that the lanes take.
 pub(super) fn rows(exchange: &Exchange) -> u16 {
     (lanes(exchange).len() as u16).max(1)
 }
@@ -157,7 +157,7 @@ pub(super) fn draw(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buf
     }
 }
 
-/// How a column of a lane looks by itself.
+/// Returns the look of a column of a lane by itself.
 fn cell(inspection: &Inspection, lane: Lane, from: Edge, to: Edge) -> (&'static str, Role) {
     match lane {
         Lane::KeepAlives if timeline_bar::beats(inspection, from, to) > 0 => ("╎", Role::Comment),
@@ -192,8 +192,8 @@ fn wire(
     }
 }
 
-/// The longest wait for a delta that ends in each column; one that lasts over several stands over
-/// all of them.
+/// Draws the longest wait for a delta that ends in each column; one that lasts over several is shown over all
+/// of them.
 fn waits(
     inspection: &Inspection,
     scale: Scale,
@@ -273,7 +273,7 @@ fn block(exchange: &Exchange, scale: Scale, index: usize, cells: &mut [(&'static
     }
 }
 
-/// What a lane comes to.
+/// Returns the total of a lane.
 fn total(exchange: &Exchange, lane: Lane) -> String {
     let inspection = &exchange.inspection;
     match lane {

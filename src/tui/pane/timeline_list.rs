@@ -15,18 +15,18 @@ use crate::tui::widget::line;
 /// The column of the sign that opens and closes a group.
 pub(super) const MARKER: u16 = 2;
 
-/// One row: a finding, which stands for its group where that is closed.
+/// One row: a finding, which represents its group where that is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FindingRow {
     /// Index of its group in the story.
     pub group: usize,
     /// Its finding; of a closed group the selected one, if that is among them.
     pub finding: usize,
-    /// It is the row that stands for the group.
+    /// True if the row represents the group.
     pub first: bool,
 }
 
-/// Whether the filters let a group through.
+/// Returns whether the filters let a group through.
 pub(super) fn is_listed(pane: &TimelinePane, exchange: &Exchange, group: &Group) -> bool {
     let rule = exchange.inspection.findings()[group.findings[0]].rule();
     group.severity >= pane.least && pane.phase.is_none_or(|p| p == rule.phase)
@@ -51,7 +51,7 @@ pub(super) fn rows(pane: &TimelinePane, exchange: &Exchange) -> Vec<FindingRow> 
     rows
 }
 
-/// Where the selected finding stands among the rows.
+/// Returns the position of the selected finding among the rows.
 pub(super) fn position(rows: &[FindingRow], exchange: &Exchange) -> Option<usize> {
     let finding = exchange.finding?;
     rows.iter().position(|r| r.finding == finding)
@@ -122,7 +122,7 @@ pub(super) fn draw(
 /// The least width at which a row has the time and the severity in words.
 const WIDE: u16 = 76;
 
-/// How wide the column of codes is.
+/// Returns the width of the column of codes.
 fn code_width(exchange: &Exchange, rows: &[FindingRow], width: u16) -> usize {
     let story = exchange.story();
     let long = |r: &FindingRow| {
@@ -133,12 +133,12 @@ fn code_width(exchange: &Exchange, rows: &[FindingRow], width: u16) -> usize {
     rows.iter().map(long).max().unwrap_or(0).min(most)
 }
 
-/// What the rows of the list have in common.
+/// The values that the rows of the list have in common.
 struct Drawing<'a> {
     pane: &'a TimelinePane,
     on: &'a Canvas<'a>,
     exchange: &'a Exchange,
-    /// How wide the column of codes is.
+    /// Width of the column of codes.
     codes: usize,
 }
 
@@ -184,7 +184,7 @@ impl Drawing<'_> {
         self.pane.open.contains(&self.exchange.inspection.findings()[row.finding].code)
     }
 
-    /// Whether the row stands for several findings, and shows them.
+    /// Returns the sign that shows whether the row represents several findings, and shows them.
     fn marker(&self, row: &FindingRow) -> &'static str {
         let several = self.exchange.story()[row.group].findings.len() > 1;
         match (row.first && several, self.is_open(row)) {
@@ -205,7 +205,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// How many times the code was found, or which of them the row shows.
+    /// Returns how many times the code was found, or which of them the row shows.
     fn times(&self, row: &FindingRow) -> String {
         let of = &self.exchange.story()[row.group];
         let times = self.exchange.inspection.times(of);

@@ -15,7 +15,7 @@ pub(in crate::tui) fn history(model: &mut Model) {
     model.push(list);
 }
 
-/// The list, whose saved sessions come when they are read.
+/// Returns the list, whose saved sessions are added when they are read.
 fn list(model: &mut Model) -> List {
     let own = model.exchanges().len();
     let path = move |model: &Model, row: usize| {
@@ -66,7 +66,7 @@ fn list(model: &mut Model) -> List {
     })
 }
 
-/// When a session was begun, to the minute.
+/// Returns when a session was begun, to the minute.
 pub(in crate::tui) fn when(created: &str) -> String {
     created.get(..16).unwrap_or(created).replace('T', " ")
 }

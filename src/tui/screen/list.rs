@@ -29,9 +29,9 @@ type Late = Box<dyn FnMut(&Model, &mut List) -> bool>;
 /// One row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ListItem {
-    /// What stands at its left, and is searched.
+    /// The text at its left, which is searched.
     label: String,
-    /// What stands beside it.
+    /// The text beside it.
     note: String,
     /// Another name by which it is found.
     alias: &'static str,
@@ -65,12 +65,12 @@ impl ListItem {
     }
 }
 
-/// What was chosen.
+/// The choice that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tui) struct ListChoice {
-    /// Which row, as the list was made.
+    /// The row, as the list was made.
     pub row: Option<usize>,
-    /// What was typed.
+    /// The text that was typed.
     pub typed: String,
 }
 
@@ -80,7 +80,7 @@ const TYPED: usize = usize::MAX;
 /// A list over the panes.
 pub(in crate::tui) struct List {
     take: TakeChoice,
-    /// What else can be done with a row.
+    /// The other things that can be done with a row.
     extras: Vec<(Action, Extra)>,
     /// Receives where the cursor is.
     moved: Option<Move>,
@@ -89,9 +89,9 @@ pub(in crate::tui) struct List {
     title: String,
     items: Vec<ListItem>,
     filter: Editor,
-    /// What is typed can be chosen though no row says it.
+    /// True if what is typed can be chosen though no row says it.
     free: bool,
-    /// What is said where no row matches.
+    /// The text that is shown where no row matches.
     empty: String,
     /// The rows that match, the best first; [`TYPED`] is what is typed.
     shown: Vec<usize>,
@@ -183,14 +183,14 @@ impl List {
         self.items.push(ListItem { label: label.into(), note: note.into(), ..ListItem::default() });
     }
 
-    /// Gives the last row another name by which it is found.
+    /// Sets another name by which the last row is found.
     pub(in crate::tui) fn alias(&mut self, name: &'static str) {
         if let Some(item) = self.items.last_mut() {
             item.alias = name;
         }
     }
 
-    /// Gives the last row a sign.
+    /// Sets the sign of the last row.
     pub(in crate::tui) fn sign(&mut self, sign: (&'static str, Role)) {
         if let Some(item) = self.items.last_mut() {
             item.sign = Some(sign);
@@ -203,7 +203,7 @@ impl List {
         self
     }
 
-    /// What is chosen now.
+    /// Returns what is chosen now.
     pub(in crate::tui) fn choice(&self) -> Option<ListChoice> {
         let row = self.shown.get(self.at).copied()?;
         let typed = self.filter.text().trim().to_owned();
@@ -254,7 +254,7 @@ impl List {
         self.scroll.reveal(self.at, usize::from(self.rows(screen).height), len);
     }
 
-    /// Where it stands.
+    /// Returns its area.
     pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
         // The height is that of the whole list, so that typing does not make it jump.
         let widest = |of: fn(&ListItem) -> &String| {
@@ -417,7 +417,7 @@ impl Screen for List {
     }
 }
 
-/// How well texts match what was typed.
+/// The ranking of texts by how well they match what was typed.
 struct Ranking {
     pattern: Pattern,
     matcher: Matcher,

@@ -29,14 +29,14 @@ use super::widget::line;
 use super::work::Job;
 use crate::action::{Action, Context, Effect};
 
-/// What a screen made of an action.
+/// The outcome of an action on a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ActionOutcome {
     /// It did it.
     Done,
     /// It did it, and goes.
     Closed,
-    /// It goes, and comes back if what it asked for fails.
+    /// Closes, and reappears if what it asked for fails.
     Waits,
     /// It goes, and the screen below is asked.
     Passed,
@@ -44,7 +44,7 @@ pub(super) enum ActionOutcome {
     Ignored,
 }
 
-/// What the model and the screens ask of the stack.
+/// A request of the model or a screen to the stack.
 pub(super) enum ScreenCommand {
     /// Do something outside.
     Effect(Effect),
@@ -68,7 +68,7 @@ pub(super) enum ScreenCommand {
 
 /// A screen.
 pub(super) trait Screen {
-    /// Where keys count, the nearest first.
+    /// Returns the contexts in which keys count, the nearest first.
     fn contexts(&self, model: &Model) -> Vec<Context>;
 
     /// The actions that the footer offers, the most useful first.
@@ -82,7 +82,7 @@ pub(super) trait Screen {
         false
     }
 
-    /// Whether keys that are bound to nothing type here.
+    /// Returns whether keys that are bound to nothing type here.
     fn types(&self, _: &Model) -> bool {
         false
     }
@@ -100,7 +100,7 @@ pub(super) trait Screen {
     /// The wheel, in rows.
     fn wheel(&mut self, _: &mut Model, _: isize, _: Position) {}
 
-    /// Whether more is there than could be laid out since the last drawing.
+    /// Returns whether there is more than could be laid out since the last drawing.
     fn is_behind(&self, _: &Model) -> bool {
         false
     }
@@ -111,28 +111,28 @@ pub(super) trait Screen {
     /// Draws it; `on_top` when it gets the keys.
     fn draw(&self, model: &Model, on_top: bool, buf: &mut Buffer);
 
-    /// Whether it covers the whole screen: what lies below is not drawn, and stays when overlays
-    /// are closed.
+    /// Returns whether it covers the whole screen: what is below is not drawn, and stays when overlays are
+    /// closed.
     fn covers(&self) -> bool {
         false
     }
 
-    /// Whether it stands beside the panes, which make room for it.
+    /// Returns whether it is beside the panes, which make room for it.
     fn docks(&self) -> bool {
         false
     }
 
-    /// Whether what it shows is gone, and it has to go.
+    /// Returns whether what it shows is gone, and it has to close.
     fn is_over(&self, _: &Model) -> bool {
         false
     }
 
-    /// Whether it shows the comparison.
+    /// Returns whether it shows the comparison.
     fn shows_comparison(&self) -> bool {
         false
     }
 
-    /// What it asked for failed: why.
+    /// Receives the reason that what it asked for failed.
     fn refuse(&mut self, _why: &str) {}
 
     /// The names that what was typed may become.
@@ -149,7 +149,7 @@ pub(super) trait Screen {
     /// Selects and explains the next problem, or the previous one.
     fn explain_next(&mut self, _: &mut Model, _forward: bool) {}
 
-    /// What the footer calls an action here, where that is not its usual name.
+    /// Returns the footer's name for an action here, where that is not its usual name.
     fn label(&self, _: &Model, _: Action) -> Option<&'static str> {
         None
     }

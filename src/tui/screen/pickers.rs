@@ -117,7 +117,7 @@ pub(in crate::tui) fn palette(model: &mut Model) {
     model.push(list);
 }
 
-/// What the palette offers: all but the movements and answers, which mean nothing from there.
+/// Returns what the palette offers: all but the movements and answers, which mean nothing from there.
 fn commands(model: &Model) -> Vec<Action> {
     let plain = |a: &Action| {
         let answers = [

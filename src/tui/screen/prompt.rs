@@ -19,9 +19,9 @@ type TakeText = Box<dyn FnMut(&mut Model, &str) -> Result<(), PromptError>>;
 pub(in crate::tui) struct Prompt {
     title: String,
     input: Editor,
-    /// What stands there was proposed and is selected: what is typed takes its place.
+    /// True if the text was proposed and is selected: what is typed replaces it.
     proposed: bool,
-    /// Why what was typed was not taken.
+    /// Reason that what was typed was not accepted.
     refused: Option<String>,
     /// The names that what is typed may become.
     offered: Option<String>,
@@ -68,7 +68,7 @@ impl Prompt {
         Self { is_file: true, ..Self::new(title, text, take) }
     }
 
-    /// Why it was refused, or what it may become, as a text; mostly empty.
+    /// Returns why it was refused, or what it may become, as a text; mostly empty.
     fn reason(&self) -> Doc {
         let mut doc = Doc::new();
         if let Some(why) = &self.refused {

@@ -18,7 +18,7 @@ pub(in crate::tui) struct ReadingScreen {
     kind: TextSubject,
 }
 
-/// What a text is about.
+/// The subject of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TextSubject {
     /// The keys.
@@ -51,12 +51,12 @@ impl ReadingScreen {
         Self { kind: TextSubject::Difference, ..Self::new(code, doc) }
     }
 
-    /// Whether one goes from it to the next.
+    /// Returns whether there is a next one to go to.
     fn has_next(&self) -> bool {
         matches!(self.kind, TextSubject::Finding | TextSubject::Difference)
     }
 
-    /// Where it stands.
+    /// Returns its area.
     pub(in crate::tui) fn area(&self, screen: Rect) -> Rect {
         if self.kind == TextSubject::Finding {
             return docked(screen);

@@ -13,11 +13,11 @@ use crate::tui::model::{Model, ReportSubject};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widget::{line, moved};
 
-/// The columns of the table. The cause gives way, so that the share is always whole; where there is no
-/// room for both, it stands for the outcome, whose sign is there.
+/// The columns of the table. The cause is narrowed, so that the share is always whole. Where there is no room
+/// for both, the cause replaces the outcome, whose sign is there.
 struct OutcomeColumns {
     narrow: bool,
-    /// How wide the cause may be.
+    /// Largest width of the cause.
     cause: usize,
 }
 

@@ -14,10 +14,10 @@ use crate::tui::model::Model;
 use crate::tui::theme::Role;
 use crate::tui::widget::{Doc, json};
 
-/// Beyond so many lines a diff costs more than it tells.
+/// Number of lines beyond which a diff costs more than it shows.
 const DIFFED: usize = 2000;
 
-/// How much of a line of the diff is shown: an image would fill the screen.
+/// Largest part of a line of the diff that is shown: an image would fill the screen.
 const LINE: usize = 300;
 
 /// A translation that waits for the user's word.

@@ -14,7 +14,7 @@ use crate::tui::theme::{Role, Theme};
 pub(crate) struct Doc {
     /// The text.
     pub text: String,
-    /// What looks like what, ascending.
+    /// The stretches with their roles, ascending.
     pub marks: Vec<Mark>,
     /// Wrap points; a cache.
     wrap: RefCell<Wrap>,
@@ -66,7 +66,7 @@ impl Doc {
         self.push(Role::Label, &format!("{label:<width$}")).plain(value).line()
     }
 
-    /// How many lines it has at a width.
+    /// Returns the number of lines that it has at a width.
     pub(crate) fn lines(&self, width: u16) -> usize {
         let mut wrap = self.wrap.borrow_mut();
         wrap.update(&self.text, usize::from(width));
@@ -78,7 +78,7 @@ impl Doc {
         self.draw_over(theme, top, &[], area, buf);
     }
 
-    /// Draws it from line `top` on, with marks laid over.
+    /// Draws it from line `top` on, with marks over it.
     pub(crate) fn draw_over(
         &self,
         theme: &Theme,

@@ -1,11 +1,11 @@
-//! Colors and layout for JSON, by its tokens only: what is broken is shown as it stands.
+//! Colors and layout for JSON, by its tokens only: what is broken is shown as it is.
 
 use std::ops::Range;
 
 use super::text::Mark;
 use crate::tui::theme::Role;
 
-/// How deep the layout indents; deeper levels stay at that column.
+/// Largest number of levels that the layout indents; deeper levels stay at that column.
 const MAX_INDENT: usize = 40;
 
 /// A token.
@@ -91,8 +91,8 @@ pub(crate) fn marks(text: &str, base: usize, out: &mut Vec<Mark>) {
     }
 }
 
-/// JSON laid out with one member a line. Every token stays as it is spelled; only white space
-/// between tokens changes.
+/// Returns JSON formatted with one field or element a line. Every token stays as it is spelled; only white
+/// space between tokens changes.
 pub(crate) fn pretty(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut depth = 0usize;

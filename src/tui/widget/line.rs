@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-/// Writes pieces of text from the left and gives the column after them. What does not fit is left
-/// out. Callers pass text that was made visible.
+/// Writes pieces of text from the left and returns the column after them. What does not fit is left out.
+/// Callers pass text that was made visible.
 pub(crate) fn put(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 {
     let mut x = area.x;
     for (text, style) in pieces {
@@ -20,8 +20,8 @@ pub(crate) fn put(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16
     x
 }
 
-/// Writes pieces so that they end at the right edge; gives the column where they begin. Nothing is
-/// written if they do not fit.
+/// Writes pieces so that they end at the right edge; returns the column where they begin. Nothing is written
+/// if they do not fit.
 pub(crate) fn put_right(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16 {
     let wide: usize = pieces.iter().map(|p| p.0.width()).sum();
     if wide > usize::from(area.width) || area.height == 0 {
@@ -53,7 +53,8 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     out
 }
 
-/// `text` cut to `width` columns in its middle, where paths and addresses are least telling.
+/// Returns `text` truncated to `width` columns in its middle, where paths and addresses are least
+/// informative.
 pub(crate) fn fit_middle(text: &str, width: usize) -> String {
     let chars: Vec<char> = text.chars().collect();
     if text.width() <= width || width < 5 || text.width() != chars.len() {

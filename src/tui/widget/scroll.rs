@@ -1,4 +1,4 @@
-//! Which rows of a long list are on the screen.
+//! The rows of a long list that are on the screen.
 
 /// The first row shown of a list of any length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Where a line that is typed holds a key, so that no screen shows it.
+//! Detection of keys in a line that is typed, so that no screen shows them.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ pub(crate) fn starred_body(body: &[u8]) -> Vec<u8> {
     starred
 }
 
-/// Whether a text is the name of a variable, to be filled in later.
+/// Returns whether a text is the name of a variable, to be filled in later.
 fn is_variable(text: &str) -> bool {
     text.strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))

@@ -13,7 +13,7 @@ use crate::tui::theme::{Role, Theme};
 /// A stretch of text that looks like something.
 pub(crate) type Mark = (Range<usize>, Role);
 
-/// What is drawn, and how.
+/// A text to draw, and how it is drawn.
 pub(crate) struct Text<'a> {
     /// The text; anything from the wire may be in it.
     pub text: &'a str,
@@ -23,7 +23,7 @@ pub(crate) struct Text<'a> {
     pub plain: Role,
     /// Marks, ascending and apart.
     pub marks: &'a [Mark],
-    /// Marks laid over those, ascending and apart.
+    /// Marks over those, ascending and apart.
     pub over: &'a [Mark],
 }
 

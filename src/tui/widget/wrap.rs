@@ -1,8 +1,7 @@
-//! Where a long text breaks into lines of a given width.
+//! Breaks of a long text into lines of one width.
 //!
-//! A channel grows by a few characters at a time and is looked at all the while, so the breaks are
-//! kept and only what is new is looked at. Dropping them changes nothing but the time of the next
-//! draw.
+//! A channel grows by a few characters at a time and is looked at all the while, so the breaks are kept and
+//! only what is new is looked at. Dropping them changes nothing but the time of the next draw.
 
 use std::ops::Range;
 
@@ -10,7 +9,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::text::{Newlines, is_hazard, visible};
 
-/// So many bytes are laid out between two drawings.
+/// Largest number of bytes that are laid out between two drawings.
 const SLICE: usize = 1 << 20;
 
 /// The lines of one text at one width.
@@ -19,9 +18,9 @@ pub(crate) struct Wrap {
     /// Break where the line is full, not between words: for bytes, whose blanks mean nothing.
     hard: bool,
     width: usize,
-    /// Where each line begins; never empty once updated.
+    /// The byte at which each line begins; never empty once updated.
     starts: Vec<usize>,
-    /// How much of the text was looked at.
+    /// Number of bytes of the text that were looked at.
     done: usize,
 }
 
@@ -48,8 +47,8 @@ impl Wrap {
         self.done = text.len();
     }
 
-    /// The same, but of a long text no more than can be laid out between two drawings; returns whether that was
-    /// all of it. Until then the lines end where it stopped.
+    /// Does the same, but of a long text no more than can be laid out between two drawings; returns whether
+    /// that was all of it. Until then the lines end where it stopped.
     pub(crate) fn update_some(&mut self, text: &str, width: usize) -> bool {
         let known = if width.max(1) == self.width { self.done } else { 0 };
         let mut to = known.saturating_add(SLICE).min(text.len());
@@ -107,7 +106,7 @@ impl Wrap {
         }
     }
 
-    /// How many lines there are.
+    /// Returns the number of lines.
     pub(crate) fn len(&self) -> usize {
         self.starts.len().max(1)
     }
@@ -119,7 +118,7 @@ impl Wrap {
         from..to
     }
 
-    /// The line on which byte `at` stands.
+    /// Returns the line that byte `at` is on.
     pub(crate) fn line_of(&self, at: usize) -> usize {
         self.starts.partition_point(|s| *s <= at).saturating_sub(1)
     }
@@ -142,7 +141,7 @@ impl Wrap {
     }
 }
 
-/// How many columns a character takes once it is made visible.
+/// Returns how many columns a character takes once it is made visible.
 pub(crate) fn char_width(c: char) -> usize {
     if is_hazard(c) {
         let mut buffer = [0; 4];

@@ -1,4 +1,4 @@
-//! What the answer came to: said, thought, refused, nothing.
+//! Result of the answer: said, thought, refused, nothing.
 
 use super::frame;
 use super::over::is_whole;
@@ -10,14 +10,14 @@ use crate::inspect::detect::{Code, FindingPlace, Findings, Severity, cut};
 use crate::json::Tape;
 use crate::text;
 
-/// Where reasoning stands that only the provider can read.
+/// Paths of reasoning that only the provider can read.
 const ENCRYPTED: &[&str] = &[
     "choices[].delta.reasoning_details[].data",
     "content_block.data",
     "delta.reasoningContent.redactedContent",
 ];
 
-/// What the answer came to. `other_item`: it has an item that is neither a message nor reasoning.
+/// Reports the result of the answer. `other_item`: it has an item that is neither a message nor reasoning.
 pub(super) fn came_to(facts: &Facts, other_item: bool, findings: &mut Findings) {
     let answer = facts.answer();
     if answer.has(Channel::Refusal) {
@@ -42,7 +42,7 @@ pub(super) fn came_to(facts: &Facts, other_item: bool, findings: &mut Findings) 
     }
 }
 
-/// Reasoning of which no text came: it is encrypted, or only counted.
+/// Reports reasoning of which no text arrived: it is encrypted, or only counted.
 fn unseen_reasoning(facts: &Facts, findings: &mut Findings) {
     let answer = facts.answer();
     let encrypted = facts.shape().rows().iter().any(|r| ENCRYPTED.contains(&r.path.as_str()));
@@ -78,7 +78,7 @@ const TALKS: &[&str] = &[
     "writer-completions",
 ];
 
-/// An answer without a finish that came to nothing, where the dialect has no finishes.
+/// Reports an answer without a finish that has nothing in it, if the dialect has no finishes.
 fn missing_finish(facts: &Facts, findings: &mut Findings) {
     let answer = facts.answer();
     let talks = facts.dialect().is_some_and(|d| TALKS.contains(&d.name()));
@@ -108,8 +108,8 @@ fn unclosed(facts: &Facts, choice: u32, findings: &mut Findings) {
     }
 }
 
-/// Finishes of answers that may be empty: they call, go on elsewhere, failed, were cancelled, met at
-/// once what they were told to stop at, or answer a request for no answer.
+/// Finishes of answers that may be empty: they call, continue elsewhere, failed, were canceled, met at once
+/// what they were asked to stop at, or answer a request for no answer.
 const EMPTY_BY_RIGHT: &[&str] = &[
     "tool_calls",
     "function_call",
@@ -132,7 +132,7 @@ const EMPTY_BY_RIGHT: &[&str] = &[
     "unload",
 ];
 
-/// Whether an answer has something in it that is no text.
+/// Returns whether an answer has something in it that is not text.
 fn brought_matter(facts: &Facts) -> bool {
     const MATTER: &[&str] = &["inlineData", "fileData", "image", "images", "audio", "video"];
     // An item of another kind is an answer: a request for approval, a list of tools, a program.
@@ -144,12 +144,12 @@ fn brought_matter(facts: &Facts) -> bool {
     rows.iter().any(|r| r.path.split(['.', '[']).any(|part| MATTER.contains(&part)))
 }
 
-/// What a choice brought until its finish.
+/// Output of a choice until its finish.
 struct Brought {
     /// An answer: text, a call, a refusal.
     spoke: bool,
     thought: bool,
-    /// How many characters of reasoning came apart from the content.
+    /// Number of characters of reasoning that arrived apart from the content.
     reasoning: u64,
     /// A tag of reasoning in the content is open.
     is_open: bool,
@@ -242,7 +242,7 @@ fn ended_by_reason(
     true
 }
 
-/// Whether a choice brought an answer, or may be empty.
+/// Returns whether a choice brought an answer, or may be empty.
 fn is_excused(
     facts: &Facts,
     reason: &str,
@@ -290,7 +290,8 @@ fn by_length(facts: &Facts, choice: u32, brought: &Brought, shown: &str, finding
     findings.raise_as(Code::LengthTruncated, severity, at, message);
 }
 
-/// Whether an Ollama request has no message and no prompt, as far as is known: it loads the model, and nothing else.
+/// Returns whether an Ollama request has no message and no prompt, as far as is known: it loads the model,
+/// and nothing else.
 fn asked_nothing(facts: &Facts) -> bool {
     let Some(request) = &facts.request else { return true };
     let Ok(body) = std::str::from_utf8(&request.body) else { return true };

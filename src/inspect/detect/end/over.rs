@@ -1,4 +1,4 @@
-//! Whether the stream said that it is over.
+//! Checks of whether the stream said that it is over.
 
 use super::frame;
 use crate::dialect::Channel;
@@ -9,7 +9,7 @@ use crate::journal::EndCause;
 use crate::json::Tape;
 use crate::text;
 
-/// What follows an error: `[DONE]`, or nothing.
+/// Reports what follows an error: `[DONE]`, or nothing.
 pub(super) fn after_error(facts: &Facts, findings: &mut Findings) {
     let Some(error) = facts.answer().errors.first() else { return };
     let words = text::preview(&error.message, 80);
@@ -27,7 +27,7 @@ pub(super) fn after_error(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether the stream said that it is over.
+/// Checks whether the stream said that it is over.
 pub(super) fn finished(facts: &Facts, findings: &mut Findings) {
     let answer = facts.answer();
     if let (Some((_, reason)), Some(done)) =
@@ -54,14 +54,14 @@ pub(super) fn finished(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Whether an error was found lost in fields that no client reads: the end was lost with it.
+/// Returns whether an error was found lost in fields that no client reads: the end was lost with it.
 pub(in crate::inspect::detect) fn lost_frames(findings: &Findings) -> bool {
     let is_lost = |code, severity| code == Code::SseUnknownField && severity == Severity::Fatal;
     findings.list.iter().any(|f| is_lost(f.code, f.severity))
 }
 
-/// Whether the finish stands in the last event, which has no blank line: it is lost for clients,
-/// and reported as that.
+/// Returns whether the finish is in the last event, which has no blank line: it is lost for clients, and
+/// reported as that.
 fn finish_in_tail(facts: &Facts) -> bool {
     let Some(last) = facts.frames().last().filter(|f| f.kind == FrameKind::Incomplete) else {
         return false;
@@ -92,7 +92,7 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
     findings.raise_as(Code::FinishMissing, severity, frame(facts, answer.sentinel), message);
 }
 
-/// Where a stream without a finish left off; `another` where another choice has one.
+/// Describes where a stream without a finish stopped; `another` if another choice has one.
 fn left_off(facts: &Facts, another: bool) -> String {
     let answer = facts.answer();
     let done = match (answer.sentinel, facts.ending().terminal) {
@@ -140,7 +140,7 @@ fn left_off(facts: &Facts, another: bool) -> String {
     }
 }
 
-/// Whether the arguments of a call are all there, as far as that can be known.
+/// Returns whether the arguments of a call are all there, as far as that can be known.
 pub(in crate::inspect::detect) fn is_whole(tool: &ToolCall) -> bool {
     tool.free_text || Tape::new().parse(&tool.arguments).is_ok()
 }

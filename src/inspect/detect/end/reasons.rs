@@ -1,8 +1,8 @@
-//! What the words of finish reasons mean.
+//! Meanings of the words of finish reasons.
 
 use crate::inspect::Facts;
 
-/// Whether a finish reason means that the token limit was reached.
+/// Returns whether a finish reason means that the token limit was reached.
 pub(in crate::inspect) fn is_length(reason: &str) -> bool {
     matches!(
         reason,
@@ -19,14 +19,14 @@ pub(in crate::inspect) fn is_length(reason: &str) -> bool {
 }
 
 impl Facts {
-    /// Whether the token limit ended a choice.
+    /// Returns whether the token limit ended a choice.
     pub fn ended_by_length(&self) -> bool {
         let answer = self.answer();
         answer.finish().any(|(choice, text)| is_length(answer.cause(choice).unwrap_or(text)))
     }
 }
 
-/// Whether a finish reason means that a filter ended the answer.
+/// Returns whether a finish reason means that a filter ended the answer.
 pub(in crate::inspect) fn is_filter(reason: &str) -> bool {
     matches!(
         reason,

@@ -15,7 +15,7 @@ use crate::tui::widget::line;
 use crate::tui::widget::text::{Mark, Text};
 use crate::tui::widget::wrap::Wrap;
 
-/// Below this width the channels stand one above the other.
+/// Width below which the channels are one above the other.
 const SIDE_BY_SIDE: u16 = 50;
 
 /// One channel's place.
@@ -281,7 +281,7 @@ pub(super) fn wheel(
     }
 }
 
-/// What a channel is called at its head.
+/// Returns the title of a channel.
 fn title(channel: Channel) -> &'static str {
     match channel {
         Channel::Content => "Content",
@@ -344,7 +344,7 @@ pub(super) fn draw(
     }
 }
 
-/// What is highlighted: while following everything is new, so nothing.
+/// Returns what is highlighted: nothing while following, because everything is new.
 fn selection(exchange: &Exchange, channel: Channel) -> Option<Range<usize>> {
     exchange.selected_range(channel).filter(|_| !exchange.follow)
 }
@@ -378,8 +378,8 @@ fn draw_head(model: &Model, exchange: &Exchange, column: Column, chosen: bool, b
     }
 }
 
-/// By which paths a channel came, within `room` columns. Where there is none to spare the end of a
-/// path and its count tell more than its beginning.
+/// Returns the paths by which a channel arrived, within `room` columns. Where there is no room to spare, the
+/// end of a path and its count say more than its beginning.
 fn via(answer: &crate::inspect::Answer, channel: Channel, room: usize) -> String {
     let mut parts = String::new();
     for (path, n) in answer.paths(channel) {

@@ -11,7 +11,7 @@ use crate::tui::widget::{Doc, json};
 
 /// Width of the labels.
 const LABEL: usize = 16;
-/// How much of one call's arguments is laid out.
+/// Largest number of bytes of one call's arguments that are laid out.
 const MAX_ARGUMENTS: usize = 1 << 20;
 
 fn shown(text: &str) -> String {
@@ -122,7 +122,7 @@ fn headers(doc: &mut Doc, headers: &Headers) {
     }
 }
 
-/// What is known beside the body.
+/// Returns what is known beside the body.
 pub(super) fn head(exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
     let inspection = &exchange.inspection;

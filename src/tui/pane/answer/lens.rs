@@ -1,4 +1,4 @@
-//! What a client would have given its caller, in place of the channels.
+//! The answer that a client would have returned to its caller, in place of the channels.
 
 use super::AnswerPane;
 use crate::client_sim::{Client, ClientRun, Given, clients};
@@ -8,7 +8,8 @@ use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::Doc;
 
-/// How much of a channel is laid out, in characters: the rest is the stream's, and in the channels.
+/// Largest number of characters of a channel that are laid out: the rest is the stream's, and in the
+/// channels.
 const MAX_TEXT: usize = 32 << 10;
 
 /// The client that is chosen.
@@ -28,7 +29,7 @@ pub(super) fn next(pane: &mut AnswerPane, model: &mut Model) {
     pane.run.take();
 }
 
-/// What the chosen client gives, as far as the stream has come.
+/// Returns what the chosen client provides, as far as the stream has arrived.
 pub(super) fn doc(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> Doc {
     let mut doc = Doc::new();
     let Some(client) = chosen(pane) else { return doc };
@@ -90,7 +91,7 @@ fn lay(doc: &mut Doc, run: &ClientRun, exchange: &Exchange) {
     }
 }
 
-/// How it ends for the caller, and what that looks like.
+/// Returns how it ends for the caller, and the role that shows it.
 fn end(given: &Given) -> (Role, String) {
     let (severity, words) = crate::report::lens_end(given);
     let role = match severity {

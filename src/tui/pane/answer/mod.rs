@@ -38,7 +38,7 @@ static NEXT_LENS: OwnAction = OwnAction {
     keys: &[],
 };
 
-/// Where the pane's own keys count.
+/// The context in which the pane's own keys count.
 static KEYS: OwnContext =
     OwnContext { name: "answer", title: "In the answer", actions: &[&NEXT_CHOICE, &NEXT_LENS] };
 
@@ -95,7 +95,7 @@ fn text_of(model: &Model, channel: Channel) -> Option<(String, String)> {
     Some((channel.name().to_owned(), model.exchange()?.text(channel).to_owned()))
 }
 
-/// What the pane can show.
+/// A tab of the pane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum AnswerTab {
     #[default]
@@ -124,7 +124,7 @@ pub(crate) struct AnswerPane {
     /// The row under the cursor in the shape table.
     row: usize,
     wraps: RefCell<HashMap<(usize, Channel, u32), Wrap>>,
-    /// A channel's text is longer than what is laid out of it.
+    /// True if a channel's text is longer than what is laid out of it.
     is_behind: Cell<bool>,
     doc: RefCell<Option<(AnswerLayoutKey, Doc)>>,
     rows: RefCell<Option<(AnswerLayoutKey, Vec<ShapeRow>)>>,
@@ -134,7 +134,7 @@ pub(crate) struct AnswerPane {
     run: RefCell<Option<(usize, ClientRun)>>,
 }
 
-/// What a laid-out tab depends on: exchange, tab and lens, deltas, frames, whether it is over.
+/// The values that a laid-out tab depends on: exchange, tab and lens, deltas, frames, whether it is over.
 type AnswerLayoutKey = (usize, (AnswerTab, Option<usize>), usize, usize, bool);
 
 impl Default for AnswerPane {
@@ -163,7 +163,7 @@ fn key(pane: &AnswerPane, model: &Model, exchange: &Exchange) -> AnswerLayoutKey
     (model.shown(), tab, deltas, inspection.frames().len(), inspection.is_over())
 }
 
-/// Hands the laid-out tab to `use_it`.
+/// Passes the laid-out tab to `use_it`.
 fn with_doc<T>(
     pane: &AnswerPane,
     model: &Model,
@@ -187,7 +187,7 @@ fn with_doc<T>(
     use_it(doc)
 }
 
-/// The tabs' names, with counts where that tells something.
+/// Returns the tabs' names, with counts where those are informative.
 fn names(model: &Model) -> Vec<String> {
     let answer = model.exchange().map(|e| e.inspection.answer());
     let tools = answer.map_or(0, |a| a.tools().len());

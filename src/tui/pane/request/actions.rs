@@ -1,4 +1,4 @@
-//! What the user may do with the request.
+//! The user's actions on the request.
 
 use super::{Field, RequestPane, fields, stored};
 use crate::action::{Action, Effect, OwnAction};
@@ -160,7 +160,7 @@ pub(super) static OWN: &[&OwnAction] = &[
     &TOGGLE_WRAP,
 ];
 
-/// What each of [`OWN`] does.
+/// The function that each of [`OWN`] runs.
 static RUN: &[(&OwnAction, PaneAction)] = &[
     (&EDIT_BODY, RequestPane::start_typing),
     (&EDIT_OUTSIDE, edit_outside),

@@ -51,7 +51,7 @@ fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<HeadingLine> {
     lines
 }
 
-/// Why the request needs no body; `None` where it has one, or lacks it.
+/// Returns why the request needs no body; `None` where it has one, or lacks it.
 fn without_body(model: &Model) -> Option<String> {
     let request = model.request();
     let method = request.draft().method.as_str();
@@ -65,7 +65,7 @@ fn without_body(model: &Model) -> Option<String> {
     })
 }
 
-/// What is said below the body about it, in as many lines as that takes.
+/// Returns what is shown below the body about it, in as many lines as that takes.
 fn remarks(model: &Model, width: u16) -> Vec<String> {
     let request = model.request();
     if let Some((field, meant)) = model.misspelled() {
@@ -93,7 +93,7 @@ fn remarks(model: &Model, width: u16) -> Vec<String> {
     remarks
 }
 
-/// Where the body's text stands: at least half of what the fields leave, the rest is for remarks.
+/// Returns the area of the body's text: at least half of what the fields leave, the rest is for remarks.
 pub(super) fn body_area(pane: &RequestPane, model: &Model, area: Rect) -> Rect {
     let area = inner(area);
     let above = lines(pane, model, area.height).len() as u16 + 1;

@@ -17,7 +17,7 @@ use crate::tui::widget::secrets::starred_body;
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("request");
 
-/// Where the pane's own keys count.
+/// The context in which the pane's own keys count.
 pub(crate) static KEYS: OwnContext =
     OwnContext { name: "request", title: "In the request", actions: actions::OWN };
 
@@ -110,11 +110,11 @@ enum Field {
     Body,
 }
 
-/// Which field is under the cursor.
+/// The field that is under the cursor.
 #[derive(Debug, Default)]
 pub(crate) struct RequestPane {
     row: usize,
-    /// Where the body was laid out.
+    /// The area for which the body was laid out.
     laid_out: Rect,
 }
 

@@ -1,4 +1,4 @@
-//! What the keys do to a text: the usual ones, and emacs'. Vim's are in `vim`.
+//! The effect of the keys on a text: the usual ones, and emacs'. Vim's are in `vim`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, Scrolling};
@@ -8,7 +8,7 @@ use super::{Editor, Typed};
 use crate::config::keys::Preset;
 
 impl Editor {
-    /// Takes a key; tells what it did.
+    /// Handles a key; returns what it did.
     pub(crate) fn typed(&mut self, key: KeyEvent) -> Typed {
         let typed = match self.preset {
             Preset::Vim if !self.one_line => self.vim_key(key),

@@ -20,16 +20,16 @@ use crate::config::keys::Preset;
 use crate::json::{Tape, line_column};
 use crate::tui::theme::{Role, Theme};
 
-/// How many replaced texts are kept for undo.
+/// Largest number of replaced texts that are kept for undo.
 const MAX_REPLACED: usize = 20;
 
-/// How many edits are kept for undo.
+/// Largest number of edits that are kept for undo.
 const MAX_EDITS: usize = 10_000;
 
 /// A text with more bytes or lines is not wrapped: the widget counts its rows in 16 bits.
 const MAX_WRAPPED: (usize, usize) = (1 << 20, 30_000);
 
-/// What a key did to the text.
+/// The effect of a key on the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typed {
     /// Nothing: the key has no meaning here.
@@ -44,7 +44,7 @@ pub(crate) enum Typed {
     Asked(Wish),
 }
 
-/// What the keys of an editor ask of whoever holds it.
+/// A request of an editor's keys to whoever holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// Ask for a text, and find it.
@@ -142,7 +142,7 @@ impl Editor {
         self.area.lines().join("\n")
     }
 
-    /// Whether the text is that.
+    /// Returns whether the text is the one passed.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         let mut lines = self.area.lines().iter();
         text.split(|b| *b == b'\n').all(|t| lines.next().is_some_and(|l| l.as_bytes() == t))
@@ -156,7 +156,7 @@ impl Editor {
         self.put((fresh(text), Steps::default()));
     }
 
-    /// Replaces the text; the old one comes back with one undo.
+    /// Replaces the text; one undo restores the old one.
     pub(crate) fn set(&mut self, text: &str) {
         if self.text() == text {
             return;
@@ -204,7 +204,7 @@ impl Editor {
         usize::from(selects && self.area.delete_char())
     }
 
-    /// Takes a key; tells whether it meant anything.
+    /// Handles a key; returns whether it meant anything.
     pub(crate) fn key(&mut self, key: KeyEvent) -> bool {
         matches!(self.typed(key), Typed::Moved | Typed::Changed)
     }
@@ -250,7 +250,7 @@ impl Editor {
         self.area.select_all();
     }
 
-    /// What is selected, if anything is.
+    /// Returns what is selected, if anything is.
     pub(crate) fn selected(&self) -> Option<String> {
         let (from, to) = self.area.selection_range().filter(|(from, to)| from != to)?;
         let lines = self.area.lines().iter().enumerate();
@@ -329,7 +329,7 @@ impl Editor {
         left
     }
 
-    /// What is said about the keys at the text: `typing`, or vim's mode.
+    /// Returns what is shown about the keys at the text: `typing`, or vim's mode.
     pub(crate) fn mode(&self) -> &'static str {
         if self.preset == Preset::Vim { self.vim.mode() } else { "typing" }
     }
@@ -349,7 +349,7 @@ impl Editor {
         self.area.move_cursor(CursorMove::Jump(clamp(to.0), clamp(to.1)));
     }
 
-    /// Where and why the text is not JSON: line, column, reason.
+    /// Returns where and why the text is not JSON: line, column, reason.
     pub(crate) fn json_error(&self) -> Option<(usize, usize, String)> {
         let text = self.text();
         let error = Tape::new().parse(&text).err()?;

@@ -1,4 +1,4 @@
-//! How the editor is drawn: the widget's own cells, with the colors of JSON and dots over secrets.
+//! Drawing of the editor: the widget's own cells, with the colors of JSON and dots over secrets.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,7 +26,7 @@ struct ScreenRow {
 }
 
 impl Editor {
-    /// Lays the text out for a place before it is drawn there: keys that move by rows go by that.
+    /// Computes the layout of the text for a place before it is drawn there: keys that move by rows use that.
     pub(crate) fn lay_out(&mut self, area: Rect) {
         self.narrow = area.width < WORTH_WRAPPING;
         self.wrap();
@@ -167,7 +167,7 @@ fn put_dots(
     }
 }
 
-/// How many columns the area gives a character that begins at `column`.
+/// Returns how many columns the area uses for a character that begins at `column`.
 fn width_at(c: char, column: usize) -> usize {
     match c {
         '\t' => 4 - column % 4,

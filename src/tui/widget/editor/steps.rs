@@ -1,7 +1,7 @@
-//! What one undo takes back: a word that was typed, a stretch that was erased, a command; never a
-//! letter alone.
+//! The step that one undo reverts: a word that was typed, a stretch that was erased, a command; never a letter
+//! alone.
 
-/// A piece of typing that goes on in the next key.
+/// A piece of typing that continues in the next key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TypingRun {
     /// Letters of a word.
@@ -19,7 +19,7 @@ impl TypingRun {
     }
 }
 
-/// How many edits of the text each step of undo takes back.
+/// Number of edits of the text that each step of undo reverts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Steps {
     done: Vec<usize>,
@@ -51,7 +51,7 @@ impl Steps {
         self.run = None;
     }
 
-    /// How many edits are to be undone, if any can be.
+    /// Returns how many edits are to be undone, if any can be.
     pub(super) fn undo(&mut self) -> Option<usize> {
         self.run = None;
         let edits = self.done.pop()?;
@@ -59,7 +59,7 @@ impl Steps {
         Some(edits)
     }
 
-    /// How many edits are to be done again, if any were undone.
+    /// Returns how many edits are to be done again, if any were undone.
     pub(super) fn redo(&mut self) -> Option<usize> {
         self.run = None;
         let edits = self.undone.pop()?;

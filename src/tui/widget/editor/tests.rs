@@ -6,7 +6,7 @@ fn press(editor: &mut Editor, code: KeyCode, modifiers: KeyModifiers) -> Typed {
     editor.typed(KeyEvent::new(code, modifiers))
 }
 
-/// Types text; `<` stands for Escape, as the keymap hands it over.
+/// Types text; `<` means Escape, as the keymap passes it.
 fn type_in(editor: &mut Editor, text: &str) {
     for c in text.chars() {
         match c {
@@ -120,7 +120,7 @@ fn a_text_is_found_and_counted_whatever_its_signs() {
     assert_eq!(editor.find("no such", style), None);
 }
 
-/// What vim's keys make of a text.
+/// Checks what vim's keys make of a text.
 #[track_caller]
 fn vim(text: &str, keys: &str, becomes: &str) {
     let mut editor = Editor::new(text);

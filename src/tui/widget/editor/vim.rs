@@ -7,7 +7,7 @@ use tui_textarea::{CursorMove, Scrolling, TextArea};
 use super::vim_motions::{Motion, TextPosition, cursor, jump, length};
 use super::{Editor, Typed, Wish};
 
-/// What keys mean.
+/// The meaning of keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Mode {
     /// They move and command.
@@ -22,7 +22,7 @@ enum Mode {
 /// A command of more keys cannot be repeated.
 const MAX_KEYS: usize = 1000;
 
-/// What was cut or copied last.
+/// The text that was cut or copied last.
 #[derive(Debug, Clone, Default)]
 struct Register {
     text: String,
@@ -39,9 +39,9 @@ pub(super) struct Vim {
     /// The first of two keys.
     prefix: Option<char>,
     register: Register,
-    /// The keys of the command that goes on.
+    /// The keys of the command in progress.
     keys: Vec<KeyEvent>,
-    /// Whether that command has changed the text.
+    /// True if that command has changed the text.
     changed: bool,
     /// The keys of the last command that changed the text.
     last_change: Vec<KeyEvent>,
@@ -388,7 +388,7 @@ impl Editor {
         }
     }
 
-    /// The commands that stand for an operator with its motion.
+    /// Does the commands that are short for an operator with its motion.
     fn vim_short(&mut self, c: char, at: TextPosition, count: usize) -> Typed {
         let end = length(&self.area, at.0);
         let (operator, from, to, motion) = match c {

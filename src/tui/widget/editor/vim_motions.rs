@@ -1,4 +1,4 @@
-//! Where vim's motions lead, and what its text objects hold. The cursor stays.
+//! Targets of vim's motions, and contents of its text objects. The cursor stays.
 
 use tui_textarea::{CursorMove, TextArea};
 
@@ -8,7 +8,7 @@ use super::steps::TypingRun;
 /// A place in the text: line and character.
 pub(super) type TextPosition = (usize, usize);
 
-/// How a motion counts under an operator.
+/// The way that a motion counts under an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Motion {
     /// Up to the place.
@@ -70,7 +70,7 @@ impl Editor {
         }
     }
 
-    /// What is between the brackets around the cursor, which may be lines apart.
+    /// Returns what is between the brackets around the cursor, which may be lines apart.
     fn vim_between(&self, open: char, around: bool) -> Option<(TextPosition, TextPosition)> {
         let at = cursor(&self.area);
         let stands_on = |c| self.vim_letter_at(at) == Some(c);
@@ -83,7 +83,7 @@ impl Editor {
         self.area.lines().get(at.0)?.chars().nth(at.1)
     }
 
-    /// The bracket that is open where the cursor stands.
+    /// Returns the bracket that is open at a place.
     fn vim_unmatched(&self, at: TextPosition, open: char) -> Option<TextPosition> {
         let mut depth = 0_usize;
         for (row, line) in self.area.lines()[..=at.0].iter().enumerate().rev() {
@@ -125,7 +125,7 @@ impl Editor {
         None
     }
 
-    /// Where `%` leads: from the next bracket of the line to the one that belongs to it.
+    /// Returns the target of `%`: from the next bracket of the line to the one that belongs to it.
     fn vim_percent(&self, from: TextPosition) -> Option<TextPosition> {
         let is_bracket = |c: char| matches!(c, '(' | ')' | '[' | ']' | '{' | '}');
         let line = self.area.lines().get(from.0)?.chars().enumerate();
@@ -133,7 +133,7 @@ impl Editor {
         self.vim_matching((from.0, column))
     }
 
-    /// Where a motion begins and ends, if the letter is one. The cursor stays.
+    /// Returns where a motion begins and ends, if the letter is one. The cursor stays.
     pub(super) fn vim_motion(&mut self, c: char) -> Option<(TextPosition, TextPosition, Motion)> {
         let from = cursor(&self.area);
         let changes = self.vim.operator == Some('c');
