@@ -271,3 +271,32 @@ fn no_two_files_of_the_core_need_each_other() {
     }
     assert!(links > 100, "only {links} links between files were seen");
 }
+
+/// Words that a doc comment does not begin with: it says what the item is or does.
+const NO_BEGINNING: &[&str] =
+    &["What", "Whether", "Which", "Who", "Whose", "Where", "How", "When", "Why"];
+
+#[test]
+fn doc_comments_begin_with_a_verb_or_a_noun_phrase() {
+    let mut all = Vec::new();
+    files(&source(), &mut all);
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for path in all {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut before = None;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_start();
+            let mark = ["///", "//!"].into_iter().find(|mark| line.starts_with(mark));
+            if mark.is_some() && mark != before {
+                seen += 1;
+                let first = line[3..].split_whitespace().next().unwrap_or_default();
+                if NO_BEGINNING.contains(&first.trim_end_matches([',', ':'])) {
+                    wrong.push(format!("{}:{}: {line}", path.display(), number + 1));
+                }
+            }
+            before = mark;
+        }
+    }
+    assert!(seen > 5000, "only {seen} doc comments were seen");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
