@@ -27,7 +27,7 @@ pub(crate) enum Link {
     Tls(Box<TlsStream<Link>>),
 }
 
-/// The steps on the way to a connection, with their times.
+/// The steps of connecting, with their times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Dialed {
     pub(crate) resolved: Option<(Micros, Vec<String>)>,

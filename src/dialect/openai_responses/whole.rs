@@ -7,7 +7,7 @@ use super::{OpenAiResponsesDecoder, is_call, word};
 use crate::dialect::{DecodeEvent, ErrorShape, InBandError, Path, Usage, error_text};
 use crate::json::{Kind, Value};
 
-/// The paths of an item's parts: in its own event, in the whole response, in a body of its own.
+/// The paths of an item's parts: in its own event, in the whole response, in a separate body.
 pub(super) struct OpenAiResponsesPaths {
     text: &'static str,
     summary: &'static str,
