@@ -135,6 +135,8 @@ pub struct Findings {
     pub(super) context: JudgingContext,
     /// Time when what is looked at arrived.
     pub(super) at: Option<Micros>,
+    /// A detector counts the frame at hand: see [`Findings::count_frame`].
+    pub(super) is_frame_counted: bool,
 }
 
 impl Findings {
@@ -146,7 +148,14 @@ impl Findings {
             tally: CodeCounts::default(),
             context: JudgingContext::default(),
             at: None,
+            is_frame_counted: false,
         }
+    }
+
+    /// Has each frame like the one at hand looked at in full. For a detector that keeps a count of its own of
+    /// frames, and does not look at those that repeat one another ([`super::detect::Look`]).
+    pub(super) fn count_frame(&mut self) {
+        self.is_frame_counted = true;
     }
 
     /// Sets by what the next findings are judged, and when what they are about arrived.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::blocks::{Blocks, Surroundings};
 use super::detect::FrameReading;
 use super::detection::Detection;
-use super::skeleton::{Emitted, Skeleton};
+use super::skeleton::{Emitted, Skeleton, SkeletonAttempt};
 use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
 use super::{Answer, ContentDecoder, Facts, Findings, Inspection, Phase, Timing, detect};
@@ -285,6 +285,9 @@ impl Inspection {
             detector.frame(facts, &view, findings);
             attempt.note(false, findings);
         }
+        if std::mem::take(&mut findings.is_frame_counted) {
+            attempt = SkeletonAttempt::Forget;
+        }
         skeleton.learn(&view, &emitted, varying.unwrap_or_default(), attempt);
     }
 
@@ -378,7 +381,8 @@ impl Facts {
     /// Returns whether its body has begun. In a damaged file, one that has begun continues as it was, so that
     /// its frames tile it.
     fn has_begun(&self) -> bool {
-        self.wire_len > 0 || self.web_socket.is_some()
+        // A damaged file may have bytes of which it says that none arrived.
+        self.wire_len > 0 || !self.wire.is_empty() || self.web_socket.is_some()
     }
 
     /// Takes in a read of a WebSocket, of either side.

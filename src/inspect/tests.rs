@@ -142,6 +142,12 @@ fn what_follows_an_end_and_a_second_head_leave_the_frames_alone() {
         bytes: bytes::Bytes::copy_from_slice(text.as_bytes()),
         masked: vec![],
     };
+    // The line says that no byte arrived, and has some.
+    let uncounted = |text: &'static str| EntryKind::Body {
+        len: 0,
+        bytes: bytes::Bytes::from_static(text.as_bytes()),
+        masked: vec![],
+    };
     let head = |fields: &[(&str, &str)]| {
         let headers = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         EntryKind::Head(Head { status: 200, headers, ..Head::default() })
@@ -158,6 +164,8 @@ fn what_follows_an_end_and_a_second_head_leave_the_frames_alone() {
         vec![head(&[("upgrade", "websocket")]), bare(), body("data: {}")],
         vec![body("data: \n\n"), body("data: {}"), head(&[("content-encoding", "gzip")])],
         vec![body("data: \n\n"), head(&[("content-type", "application/json")]), body("data: {}")],
+        vec![uncounted("data: \n\n"), head(&[]), body("data: {}")],
+        vec![uncounted("data: \n\n"), bare(), body("data: {}")],
         vec![head(&[]), body("data: 1\n\ndata: {}"), end()],
         vec![head(&[]), body("{}\n{}\n{\"a\":"), end(), head(&[("content-encoding", "br")])],
         vec![head(&[("upgrade", "websocket")]), body("[1, 2"), end()],

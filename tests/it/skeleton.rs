@@ -137,3 +137,88 @@ fn a_stream_of_one_skeleton_is_judged_the_same() {
         assert_same(&case, body.as_bytes(), &(0..body.len()).step_by(60).collect::<Vec<_>>());
     }
 }
+
+/// Events that repeat one another with a text that differs, of each dialect that has them, and the member of it
+/// before which others can stand.
+const REPEATING: &[(&str, &str)] = &[
+    (
+        "",
+        r#"{"id":"ID","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{@"content":"TEXT"},"finish_reason":null}]}"#,
+    ),
+    (
+        "",
+        r#"{"id":"ID","object":"chat.completion.chunk","created":1,"model":"m",@"choices":[{"index":0,"delta":{"content":"TEXT"}}]}"#,
+    ),
+    (
+        "",
+        r#"{"id":"ID","choices":[{@"index":0,"delta":{"reasoning_content":"TEXT"},"finish_reason":null}]}"#,
+    ),
+    (
+        "content_block_delta",
+        r#"{"type":"content_block_delta","index":0,"delta":{@"type":"text_delta","text":"TEXT"}}"#,
+    ),
+    (
+        "content_block_delta",
+        r#"{"type":"content_block_delta",@"index":0,"delta":{"type":"input_json_delta","partial_json":"TEXT"}}"#,
+    ),
+    (
+        "response.output_text.delta",
+        r#"{"type":"response.output_text.delta",@"item_id":"ID","output_index":0,"content_index":0,"sequence_number":NUMBER,"delta":"TEXT"}"#,
+    ),
+    (
+        "",
+        r#"{"candidates":[{@"content":{"parts":[{"text":"TEXT"}],"role":"model"}}],"responseId":"ID"}"#,
+    ),
+    ("", r#"{"type":"content-delta",@"index":0,"delta":{"message":{"content":{"text":"TEXT"}}}}"#),
+];
+
+/// Members that say something, and stand where they may not or again and again.
+const MEMBERS: &[&str] = &[
+    "",
+    r#""role":"assistant","#,
+    r#""role":"","#,
+    r#""finish_reason":"","#,
+    r#""finishReason":"","#,
+    r#""stop_reason":"","#,
+    r#""stop_reason":"end_turn","#,
+    r#""usage":null,"#,
+    r#""usage":{"prompt_tokens":1,"completion_tokens":2},"#,
+    r#""error":null,"#,
+    r#""refusal":"no","#,
+    r#""tool_calls":[],"#,
+    r#""logprobs":{"content":[]},"#,
+    r#""index":1,"#,
+    r#""type":"x","#,
+    r#""model":"n","#,
+];
+
+const TEXTS: &[&str] = &["word", " ", "<think>", "Hello", "\\n"];
+
+#[test]
+fn streams_with_a_member_too_many_are_judged_the_same() {
+    let frame = (any::<Index>(), any::<Index>(), 1..5usize, 0..3u8, any::<Index>());
+    let streams = (any::<Index>(), prop::collection::vec(frame, 1..6), any::<bool>());
+    proptest!(ProptestConfig::with_cases(mutations() / 2), |((kind, runs, mixed) in streams)| {
+        let mut body = String::new();
+        let mut number = 0;
+        for (other, member, times, id, text) in runs {
+            let (event, form) = REPEATING[if mixed { other } else { kind }.index(REPEATING.len())];
+            for n in 0..times {
+                number += 1;
+                let text = TEXTS[text.index(TEXTS.len())];
+                let data = form
+                    .replace('@', MEMBERS[member.index(MEMBERS.len())])
+                    .replace("ID", &format!("c{}", if n % 2 == 1 && id == 2 { 0 } else { id }))
+                    .replace("NUMBER", &number.to_string())
+                    .replace("TEXT", text);
+                if !event.is_empty() {
+                    body += &format!("event: {event}\n");
+                }
+                body += &format!("data: {data}\n\n");
+            }
+        }
+        let mut case = case("answer-as-reasoning");
+        case.dialect = "auto".into();
+        assert_same(&case, body.as_bytes(), &[]);
+    });
+}

@@ -26,7 +26,7 @@ pub(super) struct FinishDetector {
 impl Detector for FinishDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let Some(ChatChunk { json, choices, .. }) = view.chunk else {
-            self.look(facts, view);
+            self.look(facts, view, findings);
             return self.other(facts, view, findings);
         };
         for choice in choices.into_iter().flat_map(Value::items) {
@@ -68,7 +68,7 @@ impl Detector for FinishDetector {
 
 impl FinishDetector {
     /// Looks for finishes that are empty and for the provider's own words about one.
-    fn look(&mut self, facts: &Facts, view: &FrameView<'_>) {
+    fn look(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         /// Paths of the finish in dialects other than Chat, outside of lists.
         const PLACES: &[&[&str]] =
             &[&["delta", "stop_reason"], &["stopReason"], &["delta", "finish_reason"]];
@@ -89,6 +89,7 @@ impl FinishDetector {
         }
         if is_empty {
             self.empty.get_or_insert((view.place(), 0)).1 += 1;
+            findings.count_frame();
         }
     }
 
@@ -224,6 +225,7 @@ impl FinishDetector {
             self.finishes(facts, view, (index, finish, native.as_deref()), failed, findings);
         } else if finish.source() == "\"\"" {
             self.empty.get_or_insert((view.place(), 0)).1 += 1;
+            findings.count_frame();
         }
     }
 

@@ -36,8 +36,13 @@ struct Mixed {
     last: usize,
     /// Number of times that an earlier one reappeared.
     returns: u32,
-    /// Number of chunks that have a role.
+    /// Number of chunks that have a role. Not all are counted if `is_role_usual`.
     roles: u32,
+    /// The last chunk has a role.
+    has_role: bool,
+    /// Two chunks in a row have the same id and a role: then a role begins nothing. Of chunks that repeat one
+    /// another such two are always looked at.
+    is_role_usual: bool,
     /// Place where a second answer began with its own role, and the amount of text before it.
     second: Option<(FindingPlace, u64)>,
 }
@@ -46,6 +51,19 @@ struct Mixed {
 const MAX_IDS: usize = 3;
 
 impl Mixed {
+    fn chunk(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
+        let had_role = self.has_role;
+        // What repeats a chunk has a role if that one has.
+        self.has_role = each.view().map_or(had_role, has_role);
+        self.roles += u32::from(self.has_role);
+        let before = self.last;
+        let id = each.member(Varying::Id);
+        if let Some(id) = id.filter(|id| id.starts_with('"') && *id != "\"\"") {
+            self.id(facts, each, id, findings);
+        }
+        self.is_role_usual |= had_role && self.has_role && self.last == before;
+    }
+
     fn id(&mut self, facts: &Facts, each: &EachFrame<'_>, source: &str, findings: &mut Findings) {
         if self.ids.get(self.last).is_some_and(|id| id == source) {
             return;
@@ -72,13 +90,14 @@ impl Mixed {
         let answer = facts.answer();
         let chars = answer.chars(Channel::Content) as u64;
         let begins = self.ids.len() == 2 && chars > 0 && !answer.finished();
-        if begins && each.view().is_some_and(|view| has_role(view)) {
+        if begins && self.has_role {
             self.second = Some((each.place(), chars));
         }
     }
 
     fn end(&self, findings: &mut Findings) {
-        let once = self.ids.len() == 2 && self.returns == 0 && self.roles == 2;
+        let once =
+            self.ids.len() == 2 && self.returns == 0 && self.roles == 2 && !self.is_role_usual;
         if let Some((place, chars)) = self.second.filter(|_| once) {
             let frame = place.frame.unwrap_or_default();
             let said = text::count(chars, "character");
@@ -110,10 +129,8 @@ impl Detector for IdentityDetector {
         }
         if let Some(id) = each.member(Varying::Id) {
             self.id(each, id, findings);
-            if id.starts_with('"') && id != "\"\"" {
-                self.mixed.id(facts, each, id, findings);
-            }
         }
+        self.mixed.chunk(facts, each, findings);
         if let Some(created) = each.member(Varying::Created) {
             self.created(each, created, findings);
         }
@@ -121,7 +138,6 @@ impl Detector for IdentityDetector {
 
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
         let Some(ChatChunk { json, choices, model, .. }) = view.chunk else { return };
-        self.mixed.roles += u32::from(has_role(view));
         if let Some(model) = model {
             self.model(view, model, findings);
         }
