@@ -41,7 +41,7 @@
 //! number of the frame) are filled in, and `\xHH` in a 'literal' string is one byte.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -89,10 +89,13 @@ pub fn abouts() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub fn find(model: &str) -> Option<&'static Scenario> {
     let name = model.rsplit('/').next().unwrap_or(model);
     let name = name.strip_suffix(":latest").unwrap_or(name);
-    let all = scenarios();
+    // Each file is read when it is asked for: a request plays one of them.
+    static READ: LazyLock<Vec<OnceLock<Option<Scenario>>>> =
+        LazyLock::new(|| FILES.iter().map(|_| OnceLock::new()).collect());
     let named = |name: &str| {
-        let at = all.binary_search_by(|scenario| scenario.name.as_str().cmp(name));
-        at.ok().and_then(|index| all.get(index))
+        let at = FILES.binary_search_by(|file| file.0.cmp(name)).ok()?;
+        let (name, _, text) = FILES.get(at)?;
+        READ.get(at)?.get_or_init(|| Scenario::parse(name, text).ok()).as_ref()
     };
     named(name).or_else(|| named(name.strip_prefix("lab-")?))
 }

@@ -71,8 +71,8 @@ const KINDS: &[Kind] = &[
 
 #[test]
 fn what_a_byte_of_each_kind_costs_is_bounded() {
-    const SMALL: usize = 4 << 20;
-    const LARGE: usize = 20 << 20;
+    const SMALL: usize = 2 << 20;
+    const LARGE: usize = 10 << 20;
     for (name, make, most) in KINDS {
         let program = Program::new();
         let of = |size: usize| {
@@ -95,7 +95,7 @@ fn a_choice_costs_no_more_than_a_few_of_its_frames() {
         program.write("c.sse", &body);
         (peak(&program, &["show", "c.sse", "-o", "json"]), body.len())
     };
-    let (few, many) = (of(5_000), of(50_000));
+    let (few, many) = (of(2_500), of(25_000));
     let factor = (many.0 - few.0) as f64 / (many.1 - few.1) as f64;
     println!("choices: {factor:.2} bytes a byte");
     assert!(factor <= 12.0, "{factor:.2}");

@@ -140,10 +140,11 @@ fn any_cut_gives_the_same_findings() {
         let (first, last) = (first.0, last.0);
         let whole = inspect(&case.entries_of(body, &[(last, body.len())]));
         let cr = body.contains(&b'\r');
-        // Long bodies are long by one frame: a few cuts do.
-        let cuts = if body.len() > 20_000 { 12 } else { 60 };
+        // Long bodies are long by one frame: a few cuts do. They are elsewhere in each case.
+        let cuts = if body.len() > 20_000 { 6 } else { 20 };
         let step = (body.len() / cuts).max(1);
-        for cut in (1..body.len()).step_by(step) {
+        let first_cut = 1 + case.name.bytes().map(usize::from).sum::<usize>() % step;
+        for cut in (first_cut..body.len()).step_by(step) {
             let halves = inspect(&case.entries_of(body, &[(first, cut), (last, body.len())]));
             tiles(&halves, &case.name);
             let same = found(&halves, false) == found(&whole, false);
@@ -181,7 +182,7 @@ fn damaged_bodies_keep_the_laws() {
         if body.is_empty() || body.len() > 10_000 {
             continue;
         }
-        for _ in 0..12 {
+        for _ in 0..6 {
             let mut body = body.clone();
             for _ in 0..=random(3) {
                 let at = random(body.len().max(1));

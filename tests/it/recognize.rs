@@ -1,7 +1,7 @@
 //! Recognition, held against recordings: which dialect a body is of, how sure that is, what happens
 //! where another was set, and whose variant of Chat Completions it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -98,7 +98,13 @@ fn every_recording_tells_its_dialect() {
 fn where_another_dialect_is_set_the_right_one_is_named() {
     let family = |name: &str| -> &'static str { dialect::find(name).unwrap().family() };
     let (mut named, mut kin) = (0, 0);
-    for (stream, body) in corpus().into_iter().filter(|(s, _)| !tells_none(s)) {
+    // The shortest of each dialect and server: each is read once as every dialect.
+    let mut streams: Vec<_> = corpus().into_iter().filter(|(s, _)| !tells_none(s)).collect();
+    streams.sort_by_key(|(_, body)| body.len());
+    let server = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
+    let mut seen = BTreeSet::new();
+    streams.retain(|(s, _)| seen.insert((s.dialect.clone(), server(&s.name))));
+    for (stream, body) in streams {
         let right = read(&body, &stream.dialect);
         for wrong in DIALECTS.iter().filter(|d| d.name() != stream.dialect) {
             let about = format!("{} as {}", stream.name, wrong.name());
