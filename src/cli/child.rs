@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::signals::Signals;
 
 /// Time that a program may take to end when it is asked to.
@@ -23,6 +23,12 @@ pub(super) enum ChildError {
     Spawn { program: String, why: std::io::Error },
     #[error(transparent)]
     Thread(#[from] std::io::Error),
+}
+
+impl From<ChildError> for Failure {
+    fn from(error: ChildError) -> Self {
+        Failure::Usage(error.to_string())
+    }
 }
 
 /// Destination of a program's output.

@@ -72,8 +72,6 @@ usage!(
     crate::config::ConfigError,
     crate::config::ImportError,
     crate::storage::file::OpenError,
-    super::child::ChildError,
-    super::request::StdinError,
     crate::config::UnknownProvider,
     crate::tap::TapError,
     crate::transport::request::RequestError,

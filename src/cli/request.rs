@@ -174,6 +174,12 @@ pub(super) fn dialect(name: Option<&str>) -> Result<(), Failure> {
 #[error("standard input: {0}")]
 pub(super) struct StdinError(&'static std::io::Error);
 
+impl From<StdinError> for Failure {
+    fn from(error: StdinError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
 /// All of standard input. It can be read once only, and a comparison wants it twice.
 fn stdin() -> Result<&'static [u8], StdinError> {
     static READ: std::sync::OnceLock<std::io::Result<Vec<u8>>> = std::sync::OnceLock::new();

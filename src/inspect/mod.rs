@@ -19,6 +19,7 @@ pub mod detect;
 mod detection;
 mod ending;
 mod facts;
+mod filled;
 mod findings;
 mod fold;
 mod galloping;

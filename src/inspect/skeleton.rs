@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::detect::{Detector, FrameView, Look};
+use super::filled::{Filled, Fixed, MAX_DELTAS, MAX_VALUES};
 use super::surrogate::Lone;
 use super::{CodeCounts, Findings};
 use crate::dialect::{Channel, DecodeEvent, Path, ToolPiece, Varying};
@@ -20,13 +21,6 @@ use crate::rule::Code;
 
 /// A longer frame is read in full, in bytes: to keep a copy of it is not worth its memory.
 const MAX_FRAME: u64 = 16 << 10;
-
-/// The largest number of deltas of a frame. Of two texts a decoder may know whether they are the same; of
-/// more there would be more to know.
-const MAX_DELTAS: usize = 2;
-
-/// The largest number of values that are read from a frame.
-const MAX_VALUES: usize = 6;
 
 /// A whole number with more digits is read in full.
 const MAX_DIGITS: usize = 15;
@@ -171,36 +165,6 @@ enum Of {
     /// The text of a delta.
     Text(usize),
     Member(Varying),
-}
-
-/// Members with their values as they are written.
-type Fixed = Vec<(Varying, String)>;
-
-/// The values that fill a skeleton.
-#[derive(Debug, Default)]
-pub(super) struct Filled<'a> {
-    /// The text of each delta, and whether it is written with escapes.
-    texts: [(&'a str, bool); MAX_DELTAS],
-    members: [Option<(Varying, &'a str)>; MAX_VALUES],
-    /// The members that are as in the skeleton.
-    fixed: &'a [(Varying, String)],
-}
-
-impl<'a> Filled<'a> {
-    /// The value of a member as it is written.
-    pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
-        let read = self.members.iter().flatten().find(|(m, _)| *m == member).map(|(_, s)| *s);
-        let fixed = || self.fixed.iter().find(|(m, _)| *m == member).map(|(_, s)| s.as_str());
-        read.or_else(fixed)
-    }
-
-    /// The text of a delta.
-    pub(super) fn text(&self, delta: usize) -> Cow<'a, str> {
-        match self.texts[delta] {
-            (raw, true) => Cow::Owned(json::unescape(raw)),
-            (text, false) => Cow::Borrowed(text),
-        }
-    }
 }
 
 /// The last frame that was read in full, if the next ones may be compared with it.

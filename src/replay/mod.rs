@@ -7,6 +7,7 @@
 mod choose;
 mod fault;
 mod recording;
+mod respond;
 mod scenario;
 mod serve;
 mod spec;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::fault::writes;
 use super::recording::{Recorded, is_awaited};
-use super::serve::{ReplayFraming, end, refuse};
+use super::respond::{ReplayFraming, end, refuse};
 use super::timetable::Timetable;
 use crate::frame::web_socket::{Direction, Sender};
 use crate::journal::Head;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::text::Palette;
+use super::palette::Palette;
 use crate::inspect::compare::{Amount, Comparison, Expect, PathCount};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::ExchangeId;

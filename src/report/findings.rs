@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::markdown::{fence, words};
+use super::markup::{fence, words};
 use crate::lab;
 use crate::rule::{Code, Phase, Rule, Severity};
 

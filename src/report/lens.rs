@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::text::Palette;
+use super::palette::Palette;
 use crate::client_sim::{Client, ClientRun, Given};
 use crate::inspect::{Inspection, Severity};
 use crate::text::{Newlines, Page, count, visible};

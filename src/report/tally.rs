@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::text::Palette;
+use super::palette::Palette;
 use crate::inspect::compare::Comparison;
 use crate::inspect::outcomes::{
     Case, CaseCount, Label, LabelGroup, Tally, Threshold, share, wilson,

@@ -3,42 +3,12 @@
 use std::io::{self, Write};
 
 use super::findings as page;
+use super::palette::Palette;
 use crate::dialect::Channel;
 use crate::frame::FrameKind;
 use crate::inspect::{Inspection, Severity, Think, TransportEnd};
 use crate::rule::Rule;
-use crate::text::{self, Newlines, Page, Style, group, visible};
-
-/// Colors, or none: the same words either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Palette {
-    /// True if colors are written.
-    pub color: bool,
-}
-
-impl Palette {
-    fn paint(self, style: Style, text: &str) -> String {
-        if self.color { style.of(text) } else { text.to_owned() }
-    }
-
-    pub(crate) fn bold(self, text: &str) -> String {
-        self.paint(Style::Bold, text)
-    }
-
-    pub(super) fn dim(self, text: &str) -> String {
-        self.paint(Style::Dim, text)
-    }
-
-    pub(super) fn severity(self, severity: Severity, text: &str) -> String {
-        let style = match severity {
-            Severity::Info => Style::Cyan,
-            Severity::Warn => Style::Yellow,
-            Severity::Error => Style::Red,
-            Severity::Fatal => Style::BoldRed,
-        };
-        self.paint(style, text)
-    }
-}
+use crate::text::{self, Newlines, Page, group, visible};
 
 /// The most characters shown of a body that is no stream.
 const BODY: usize = 2_000;

@@ -1,24 +1,10 @@
 //! Command lines that send a request, as people paste them from documents and browsers: read, and
 //! written.
 
+use super::command::basic;
+pub use super::command::{Curl, CurlError};
 use super::{httpie, shell};
-use crate::transport::Draft;
 use crate::transport::request::escaped;
-
-/// The request and the options of a curl command.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Curl {
-    /// The request.
-    pub draft: Draft,
-    /// `-k`: certificates are not to be verified.
-    pub insecure: bool,
-    /// `-L`: redirects are to be followed.
-    pub location: bool,
-    /// `-x`: the proxy.
-    pub proxy: Option<String>,
-    /// Options that are not taken over, by their names.
-    pub ignored: Vec<String>,
-}
 
 /// Curl's short options that take a value.
 const VALUED: &str = "AbcCdDeEFHKmoPQrtTuUwxXyYz";
@@ -65,49 +51,6 @@ const HARMLESS: &[&str] = &[
     "--fail-with-body",
     "--no-progress-meter",
 ];
-
-/// Reason that a curl command line cannot be understood.
-#[derive(Debug, thiserror::Error)]
-pub enum CurlError {
-    /// It is another command.
-    #[error("not a command of curl or HTTPie: it does not begin with `curl` or `http`")]
-    NotCurl,
-    /// An item of HTTPie's is none that is understood.
-    #[error("{0:?}: an item is Name:value, name=text, name:=json or name==parameter")]
-    Item(String),
-    /// A quote is not closed.
-    #[error("a quote in the curl command is not closed")]
-    Quote,
-    /// A variable in it is not set.
-    #[error("${0} is not set")]
-    Unset(String),
-    /// An option has no value.
-    #[error("{0}: its value is missing")]
-    NoValue(String),
-    /// A header has no colon.
-    #[error("{0}: a header is `Name: value`")]
-    Header(String),
-    /// A file that it sends cannot be read.
-    #[error("{file}: {why}")]
-    File {
-        /// The file.
-        file: String,
-        /// The system's word.
-        why: std::io::Error,
-    },
-    /// It sends a form.
-    #[error("--data-urlencode: no LLM stream takes a form; use --data-raw")]
-    Form,
-    /// It sends a multipart form.
-    #[error("-F: multipart forms are not read; no LLM stream takes one")]
-    Multipart,
-    /// It sends its data in the address.
-    #[error("-G: a stream is asked for with a body; write the parameters into the address")]
-    Get,
-    /// It does not say where to send to.
-    #[error("the curl command has no address")]
-    NoAddress,
-}
 
 /// Returns whether a text begins like a command line that [`parse`] reads.
 pub fn is_command(text: &str) -> bool {
@@ -302,16 +245,6 @@ fn split(arg: &str) -> (String, Option<String>, Option<String>) {
     (format!("-{letter}"), None, rest.map(|rest| format!("-{rest}")))
 }
 
-/// The value of the header for a user and a password, `USER:PASSWORD`.
-pub(super) fn basic(login: &str) -> Result<String, CurlError> {
-    use base64::Engine as _;
-    // What is encoded now cannot be filled in later.
-    if let Some((_, name)) = login.split_once("${") {
-        return Err(CurlError::Unset(name.split('}').next().unwrap_or_default().to_owned()));
-    }
-    Ok(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login)))
-}
-
 /// `@file` is read; with `-d`, curl takes the line ends out. Beside variables its text stays text.
 fn read(value: &str, strip: bool, has_variables: bool) -> Result<Vec<u8>, CurlError> {
     let Some(file) = value.strip_prefix('@') else { return Ok(value.as_bytes().to_vec()) };
@@ -339,7 +272,7 @@ pub fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(command: &str) -> Result<Draft, CurlError> {
+    fn parse(command: &str) -> Result<crate::transport::Draft, CurlError> {
         let variable = |name: &str| (name == "KEY").then(|| "sk \"$1\"".to_owned());
         super::parse(command, &variable).map(|c| c.draft)
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::by_hand;
-use super::file::{BodyHints, Recording, body};
+use super::recording::{BodyHints, Recording, body};
 use crate::journal::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Request, Secrets, file,
 };

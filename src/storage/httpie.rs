@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::curl::{Curl, CurlError};
+use super::command::{Curl, CurlError, basic};
 use super::shell::Words;
 
 /// Options that take a value and change nothing that is sent.
@@ -88,7 +88,7 @@ impl HttpieReading {
         if let Some(auth) = &self.auth {
             let value = match self.bearer {
                 true => format!("Bearer {auth}"),
-                false => super::curl::basic(auth)?,
+                false => basic(auth)?,
             };
             draft.headers.push(("authorization".into(), value));
         }

@@ -42,7 +42,7 @@ pub(super) use super::findings::{FindingPlace, Findings};
 use std::borrow::Cow;
 
 use super::Facts;
-use super::skeleton::Filled;
+use super::filled::Filled;
 use crate::dialect::{self, Dialect, Varying};
 use crate::frame::Frame;
 use crate::journal::EndCause;

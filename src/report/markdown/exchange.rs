@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::super::curl::curl;
 use super::super::findings::see;
-use super::{KeyVariable, code, fence, prose, words};
+use super::super::markup::{code, fence, prose, words};
+use super::KeyVariable;
 use crate::dialect::Channel;
 use crate::frame::{Frame, FrameKind};
 use crate::inspect::{Finding, Inspection, Severity};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{KeyVariable, code, exchange, in_cell, is_comparison, prose};
+use super::super::markup::{code, in_cell, prose};
+use super::{KeyVariable, exchange, is_comparison};
 use crate::inspect::compare::{Expect, compare};
 use crate::inspect::outcomes::{Threshold, Tries, share};
 use crate::inspect::{Inspection, Outcome};

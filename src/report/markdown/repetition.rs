@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use super::super::har::RecordingOrigin;
+use super::super::markup::{code, in_cell};
 use super::many::{interval, sentence, who, worst};
-use super::{KeyVariable, code, in_cell, origin_of};
+use super::{KeyVariable, origin_of};
 use crate::inspect::outcomes::Tally;
 use crate::inspect::{Inspection, Outcome};
 use crate::journal::ExchangeId;
