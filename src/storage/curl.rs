@@ -3,6 +3,7 @@
 
 use super::command::basic;
 pub use super::command::{Curl, CurlError};
+pub use super::shell::quoted;
 use super::{httpie, shell};
 use crate::transport::request::escaped;
 
@@ -257,15 +258,6 @@ fn read(value: &str, strip: bool, has_variables: bool) -> Result<Vec<u8>, CurlEr
         bytes = escaped(text).into_bytes();
     }
     Ok(bytes)
-}
-
-/// One word of a POSIX shell.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::target::{Target, is_live};
+use super::target::{Target, Trouble, is_live};
 use crate::journal::{Entry, file};
 use crate::transport::Backlog;
 
@@ -27,9 +27,6 @@ pub struct AutosaveFolder {
     /// The most bytes kept in it.
     pub keep_bytes: u64,
 }
-
-/// Called with a sentence when a file cannot be written any more.
-pub(super) type Trouble = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A handle on the recorder's thread.
 pub struct Recorder {

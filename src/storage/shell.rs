@@ -100,7 +100,7 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
         match (c, quote) {
             ('$', None) if chars.peek() == Some(&'\'') => {
                 chars.next();
-                out.push_str(&super::curl::quoted(&unescaped(&mut chars)));
+                out.push_str(&quoted(&unescaped(&mut chars)));
             }
             ('$', None | Some('"')) => match name(&mut chars) {
                 Name::Variable(name) => put(&mut out, &name, variable, |out, c| {
@@ -311,6 +311,15 @@ fn with_values(read: &[CmdChar], variable: Lookup<'_>) -> Vec<char> {
         }
     }
     out.chars().collect()
+}
+
+/// One word of a POSIX shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

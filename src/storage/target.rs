@@ -8,8 +8,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::recorder::Trouble;
 use crate::journal::file;
+
+/// Called with a sentence when a file cannot be written any more.
+pub(super) type Trouble = Arc<dyn Fn(String) + Send + Sync>;
 
 /// The pause between two requests to the disk to keep what was written.
 const SYNC: Duration = Duration::from_millis(60);

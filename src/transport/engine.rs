@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::request::Outgoing;
+use super::outgoing::Outgoing;
 use super::{Backlog, Clock, News, client};
 use crate::journal::{Entry, ExchangeId};
 

@@ -3,7 +3,6 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::request::Outgoing;
 use crate::journal::EndCause;
 
 /// Reason that an exchange stopped before its body's own end.
@@ -80,22 +79,6 @@ pub(super) fn before_head(error: &hyper::Error) -> Stop {
         },
     };
     Stop { cause, detail }
-}
-
-/// Returns the destination of the connection, as host and port: the proxy, if there is one in between.
-pub(super) fn peer(outgoing: &Outgoing) -> String {
-    let url = &outgoing.url;
-    let port = |url: &url::Url| url.port_or_known_default().map(|p| format!(":{p}"));
-    let place = |url: &url::Url| {
-        format!("{}{}", url.host_str().unwrap_or_default(), port(url).unwrap_or_default())
-    };
-    match super::proxy::on_the_way(url, &outgoing.transport) {
-        Some(proxy) => {
-            let (host, port) = proxy.place();
-            format!("the proxy {host}:{port}")
-        }
-        None => place(url),
-    }
 }
 
 /// Names an error that occurred inside the body.

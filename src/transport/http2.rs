@@ -4,11 +4,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::client::Receiver;
 use super::failure::{Stop, before_head, in_body};
 use super::http1::login;
 use super::link::Link;
-use super::request::Outgoing;
+use super::outgoing::Outgoing;
+use super::receiver::Receiver;
 use crate::journal::{EndCause, Entry, Head, Headers, Micros};
 
 /// Sends a request and takes in what arrives, until the response is over.

@@ -10,7 +10,7 @@ use tower::{Service, ServiceExt as _, service_fn};
 
 use super::failure::{chain, is_loopback};
 use super::link::{Link, NoLink};
-use super::request::Transport;
+use super::outgoing::{Outgoing, Transport};
 use crate::journal::EndCause;
 
 /// A proxy that is on the way.
@@ -79,6 +79,22 @@ pub(super) fn on_the_way(url: &url::Url, transport: &Transport) -> Option<Proxy>
         None => Matcher::from_system(),
     };
     matcher.intercept(&url.as_str().parse().ok()?).map(|found| Proxy::of(&found))
+}
+
+/// Returns the destination of the connection, as host and port: the proxy, if there is one in between.
+pub(super) fn peer(outgoing: &Outgoing) -> String {
+    let url = &outgoing.url;
+    let port = |url: &url::Url| url.port_or_known_default().map(|p| format!(":{p}"));
+    let place = |url: &url::Url| {
+        format!("{}{}", url.host_str().unwrap_or_default(), port(url).unwrap_or_default())
+    };
+    match on_the_way(url, &outgoing.transport) {
+        Some(proxy) => {
+            let (host, port) = proxy.place();
+            format!("the proxy {host}:{port}")
+        }
+        None => place(url),
+    }
 }
 
 impl Proxy {

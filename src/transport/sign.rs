@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::{digest, hmac};
 use time::OffsetDateTime;
 
-use super::request::Outgoing;
+use super::outgoing::Outgoing;
 use crate::config::AwsKeys;
 use crate::journal::Secrets;
 

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::request::{HttpVersion, Transport};
+use super::outgoing::{HttpVersion, Transport};
 
 /// Reason that TLS cannot be configured.
 #[derive(Debug, thiserror::Error)]

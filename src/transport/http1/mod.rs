@@ -12,10 +12,10 @@ use base64::Engine as _;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::client::Receiver;
 use super::failure::Stop;
 use super::link::Link;
 use super::proxy::Proxy;
+use super::receiver::Receiver;
 use super::request::Outgoing;
 use super::stamp;
 use crate::journal::{EndCause, Entry, Head, Limit};

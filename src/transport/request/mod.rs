@@ -8,15 +8,15 @@ mod variables;
 mod warnings;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 
 use super::{Draft, sign};
-use crate::config::{AwsKeys, Config, Limits};
+use crate::config::Config;
 use crate::dialect;
 use crate::journal::{Request, Secrets, redacted};
 
+pub use super::outgoing::{HttpVersion, Outgoing, Transport};
 pub(super) use address::provider_of;
 pub use address::{has_model_in_address, speaks};
 pub(super) use edit::edit;
@@ -113,28 +113,6 @@ fn masked_proxy(address: &str) -> String {
     redacted(&format!("{}{}{}", &address[..from], mask(&address[from..end]), &address[end..]))
 }
 
-/// Settings for the transport of requests.
-#[derive(Clone, Default)]
-pub struct Transport {
-    /// Do not verify certificates.
-    pub insecure: bool,
-    /// Further trusted roots, PEM.
-    pub ca_cert: Option<PathBuf>,
-    /// A proxy's address.
-    pub proxy: Option<String>,
-    /// Only this HTTP version.
-    pub version: Option<HttpVersion>,
-    /// Follow redirects.
-    pub location: bool,
-}
-
-impl std::fmt::Debug for Transport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let proxy = self.proxy.as_deref().map(redacted);
-        write!(f, "Transport(proxy {proxy:?}, version {:?})", self.version)
-    }
-}
-
 impl Transport {
     /// Finds out whether it can be used, before anything is sent.
     ///
@@ -151,44 +129,6 @@ impl Transport {
                 .map_err(|why| RequestError::Proxy { address: masked_proxy(proxy), why }),
             None => Ok(()),
         }
-    }
-}
-
-/// A forced HTTP version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2, without TLS too.
-    Http2,
-}
-
-/// A request that is ready to be sent. Holds credentials; `Debug` shows none.
-#[derive(Clone)]
-pub struct Outgoing {
-    /// Method.
-    pub method: http::Method,
-    /// Address.
-    pub url: url::Url,
-    /// All headers, credentials in clear.
-    pub headers: http::HeaderMap,
-    /// The body, secrets in clear.
-    pub body: Bytes,
-    /// Secrets that are masked wherever they show up.
-    pub secrets: Secrets,
-    /// The request as the journal has it.
-    pub request: Request,
-    /// Settings for its transport.
-    pub transport: Transport,
-    /// Its bounds.
-    pub limits: Limits,
-    /// Keys that sign it when it is sent.
-    pub sign: Option<AwsKeys>,
-}
-
-impl std::fmt::Debug for Outgoing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Outgoing({} {})", self.request.method, self.request.url)
     }
 }
 
