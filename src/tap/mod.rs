@@ -24,6 +24,7 @@ mod pump;
 mod record;
 mod request;
 mod route;
+mod serve;
 mod tunnel;
 
 use std::cell::Cell;
@@ -221,7 +222,7 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>, stop: CancellationTok
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
                 Ok((stream, _)) => {
-                    let serve = connection::serve(stream, Rc::clone(&shared), next);
+                    let serve = serve::serve(stream, Rc::clone(&shared), next);
                     connections.spawn_local(serve);
                     next += 1;
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::texts::{self, ComparedTexts};
-use super::{requests, timeline};
+use super::{events, requests};
 use crate::dialect::Channel;
 use crate::inspect::Inspection;
 use crate::inspect::around::compare_around;
@@ -34,7 +34,7 @@ pub(in crate::tui) struct Computed {
     pub(super) reasoning: ComparedTexts,
     pub(super) tools: ComparedTexts,
     /// The events on both sides.
-    pub(super) events: Vec<timeline::TimelineEvent>,
+    pub(super) events: Vec<events::TimelineEvent>,
 }
 
 /// The inputs that the computation depends on.
@@ -132,7 +132,7 @@ impl ComparisonJob {
             return None;
         }
         let requests = requests::of_exchanges(a, b, of.apart);
-        let events = timeline::events(a, b);
+        let events = events::events(a, b);
         Some(Computed {
             of,
             requests,

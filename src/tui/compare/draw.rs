@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::texts::ComparedTexts;
 use super::{
-    CompareAreas, CompareScreen, CompareTab, TABS, TWO_SIDES, frames, halves, tables, texts,
-    timeline,
+    CompareAreas, CompareScreen, CompareTab, TABS, TWO_SIDES, divider, frames, halves, tables,
+    texts, timeline,
 };
 use crate::dialect::Channel;
 use crate::inspect::Severity;
@@ -419,16 +419,6 @@ fn draw_requests(model: &Model, area: Rect, buf: &mut Buffer) {
     let area = Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area };
     let pieces = [(label, theme.of(Role::Label)), (parts.as_str(), theme.of(Role::Text))];
     line::put(buf, area, &pieces);
-}
-
-/// Draws the line between the sides.
-pub(super) fn divider(model: &Model, area: Rect, buf: &mut Buffer) {
-    if area.width >= TWO_SIDES {
-        let x = halves(area, 0)[0].right();
-        for y in area.top()..area.bottom() {
-            buf.set_string(x, y, "│", model.theme().of(Role::Line));
-        }
-    }
 }
 
 /// Returns which exchange is on a side, as far as there is room: the provider, the model, the dialect; if not

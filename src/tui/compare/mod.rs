@@ -3,6 +3,7 @@
 mod actions;
 mod computed;
 mod draw;
+mod events;
 mod frames;
 mod pick;
 mod requests;
@@ -13,11 +14,13 @@ mod timeline;
 pub(super) use computed::{ComparisonJob, ComparisonKey, Computed};
 pub(super) use pick::pick;
 
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::texts::ComparedTexts;
 use super::draw::is_too_small;
 use super::model::Model;
+use super::theme::Role;
 use super::widget::wrap::Wrap;
 use super::widget::{Doc, Scroll};
 
@@ -138,6 +141,16 @@ fn halves(area: Rect, side: usize) -> [Rect; 2] {
     let left = area.width / 2;
     let x = area.x + left + 1;
     [Rect { width: left, ..area }, Rect { x, width: area.right().saturating_sub(x), ..area }]
+}
+
+/// Draws the line between the sides.
+fn divider(model: &Model, area: Rect, buf: &mut Buffer) {
+    if area.width >= TWO_SIDES {
+        let x = halves(area, 0)[0].right();
+        for y in area.top()..area.bottom() {
+            buf.set_string(x, y, "│", model.theme().of(Role::Line));
+        }
+    }
 }
 
 impl CompareScreen {

@@ -149,7 +149,7 @@ fn draw_below(screen: &CompareScreen, model: &Model, on_top: bool, area: Rect, b
     if area.height < 3 {
         return;
     }
-    super::draw::divider(model, below(area), buf);
+    super::divider(model, below(area), buf);
     let rule = "─".repeat(area.width.into());
     line::put(buf, Rect { height: 1, ..area }, &[(&rule, model.theme().of(Role::Line))]);
     super::frames::draw(screen, model, on_top, below(area), buf);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::arrival::Arrival;
+use super::arriving::Arrival;
 use crate::action::Folded;
 use crate::dialect::Channel;
 use crate::frame::Frame;

@@ -5,6 +5,7 @@
 //! [`ScreenCommand`]s.
 
 mod arrival;
+mod arriving;
 mod clipboard;
 mod comparison;
 mod drafts;
@@ -22,7 +23,7 @@ mod requests;
 mod search;
 mod stored;
 
-pub(super) use arrival::{Task, TaskResult};
+pub(super) use arriving::{Task, TaskResult};
 pub(super) use clipboard::COPIES;
 pub(super) use comparison::SideExchange;
 pub(super) use exchange::Exchange;

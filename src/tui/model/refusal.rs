@@ -1,9 +1,11 @@
 //! Reasons that what was typed cannot be accepted.
 
-use super::repetition::LIMITS;
 use crate::query::FilterError;
 use crate::storage::curl::CurlError;
 use crate::text::group;
+
+/// The largest count, and the largest number at the same time.
+pub(super) const LIMITS: (u64, u64) = (100_000, 200);
 
 /// Reason that what was typed into a prompt cannot be accepted.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::refusal::LIMITS;
 use super::{Exchange, Model, PromptError};
 use crate::action::{Draft, Effect};
 use crate::inspect::outcomes::{self, Case, CaseCount, Label, Plan, Round, Tally, rate};
@@ -16,9 +17,6 @@ use crate::text::group;
 use crate::tui::BugReport;
 use crate::tui::screen::{RepetitionScreen, ScreenCommand};
 use crate::tui::work::{Fold, Job};
-
-/// The largest count, and the largest number at the same time.
-pub(super) const LIMITS: (u64, u64) = (100_000, 200);
 
 /// The count and the number at the same time that the prompt proposes.
 pub(in crate::tui) const PROPOSED: &str = "20 4";

@@ -6,18 +6,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::frames::severity_sign;
+use super::timeline_lanes::channel_name;
+pub(crate) use super::timeline_list::TimelinePane;
 use super::{
     Canvas, Copyable, Pane, PaneId, PanePlace, Spec, inner, timeline_bar, timeline_lanes,
     timeline_list,
 };
 use crate::action::{Action, OwnAction, OwnContext};
-use crate::dialect::Channel;
 use crate::inspect::{Phase, Severity};
-use crate::rule::Code;
 use crate::tui::model::{Exchange, Model};
 use crate::tui::screen::ScreenCommand;
 use crate::tui::theme::Role;
-use crate::tui::widget::{Scroll, line, moved};
+use crate::tui::widget::{line, moved};
 
 /// The pane's name in the program.
 pub(crate) const ID: PaneId = PaneId("timeline");
@@ -84,38 +84,6 @@ static SPEC: Spec = Spec {
         },
     }],
 };
-
-/// The findings that are on the screen.
-#[derive(Debug)]
-pub(crate) struct TimelinePane {
-    pub(super) scroll: Scroll,
-    /// The finding that was last brought into view.
-    revealed: Option<usize>,
-    /// Codes whose findings are listed one by one.
-    pub(super) open: BTreeSet<Code>,
-    /// Milder ones are not listed.
-    pub(super) least: Severity,
-    /// Those of other phases are not listed.
-    pub(super) phase: Option<Phase>,
-}
-
-impl Default for TimelinePane {
-    fn default() -> Self {
-        Self {
-            scroll: Scroll::default(),
-            revealed: None,
-            open: BTreeSet::new(),
-            least: Severity::Info,
-            phase: None,
-        }
-    }
-}
-
-impl TimelinePane {
-    fn filters(&self) -> bool {
-        self.least > Severity::Info || self.phase.is_some()
-    }
-}
 
 /// The areas of the pieces of the pane.
 #[derive(Debug, Clone, Copy)]
@@ -367,14 +335,6 @@ fn legend(exchange: &Exchange) -> Vec<(String, Role)> {
         }
     }
     legend
-}
-
-/// A channel's name in the legend and beside its lane.
-pub(super) fn channel_name(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Tool => "tools",
-        other => other.name(),
-    }
 }
 
 /// Returns the number of findings of each severity.

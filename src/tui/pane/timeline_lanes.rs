@@ -6,7 +6,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::frames::severity_sign;
-use super::timeline::channel_name;
 use super::timeline_bar::{self, Edge, Scale, Silence};
 use crate::dialect::Channel;
 use crate::inspect::{Inspection, Severity};
@@ -15,6 +14,14 @@ use crate::text::{count, group};
 use crate::tui::model::{Exchange, Model};
 use crate::tui::theme::Role;
 use crate::tui::widget::line;
+
+/// A channel's name in the legend and beside its lane.
+pub(super) fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Tool => "tools",
+        other => other.name(),
+    }
+}
 
 /// The channels, in the order of their lanes.
 pub(super) const CHANNELS: [Channel; 5] =

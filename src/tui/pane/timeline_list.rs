@@ -1,16 +1,50 @@
 //! The list of findings: one row a code, the cause before what follows from it.
 
+use std::collections::BTreeSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::Canvas;
 use super::frames::severity_sign;
-use super::timeline::TimelinePane;
-use crate::inspect::{Group, Severity};
+use crate::inspect::{Group, Phase, Severity};
+use crate::rule::Code;
 use crate::text::{Newlines, group, visible};
 use crate::tui::model::Exchange;
 use crate::tui::theme::Role;
-use crate::tui::widget::line;
+use crate::tui::widget::{Scroll, line};
+
+/// The findings that are on the screen.
+#[derive(Debug)]
+pub(crate) struct TimelinePane {
+    pub(super) scroll: Scroll,
+    /// The finding that was last brought into view.
+    pub(super) revealed: Option<usize>,
+    /// Codes whose findings are listed one by one.
+    pub(super) open: BTreeSet<Code>,
+    /// Milder ones are not listed.
+    pub(super) least: Severity,
+    /// Those of other phases are not listed.
+    pub(super) phase: Option<Phase>,
+}
+
+impl Default for TimelinePane {
+    fn default() -> Self {
+        Self {
+            scroll: Scroll::default(),
+            revealed: None,
+            open: BTreeSet::new(),
+            least: Severity::Info,
+            phase: None,
+        }
+    }
+}
+
+impl TimelinePane {
+    pub(super) fn filters(&self) -> bool {
+        self.least > Severity::Info || self.phase.is_some()
+    }
+}
 
 /// The column of the sign that opens and closes a group.
 pub(super) const MARKER: u16 = 2;
