@@ -248,10 +248,9 @@ fn no_number_on_the_wire_takes_memory() {
     for body in of_dialect.values() {
         for place in 0..pieces(&body.0, body.1.as_deref()).len() {
             for at in 0..24 {
-                for which in 0..3 {
-                    let bytes = damaged(body, &[(3, place, at + 24 * which)]);
-                    check(&bytes, body.1.as_deref(), &body.2);
-                }
+                let which = (place + at) % 3;
+                let bytes = damaged(body, &[(3, place, at + 24 * which)]);
+                check(&bytes, body.1.as_deref(), &body.2);
             }
         }
     }
