@@ -152,8 +152,8 @@ impl Findings {
         }
     }
 
-    /// Has each frame like the one at hand looked at in full. For a detector that keeps a count of its own of
-    /// frames, and does not look at those that repeat one another ([`super::detect::Look`]).
+    /// Forbids the short way for frames that repeat the one at hand: each is read in full. For a detector
+    /// that counts frames in a field of its own, and is not asked about repetitions ([`super::detect::Look`]).
     pub(super) fn count_frame(&mut self) {
         self.is_frame_counted = true;
     }
