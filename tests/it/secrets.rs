@@ -21,11 +21,25 @@ const EXPORTS: [&str; 12] = [
     "scenario",
 ];
 
-/// A server that quotes all it is sent, and `secret` behind escapes and in deltas of five bytes.
-fn quoting(secret: &str) -> (String, JoinHandle<()>) {
+/// A secret of its own for each of many places.
+fn secret_of(place: usize) -> String {
+    let mut state = place as u64 + 1;
+    let mut letter = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(
+            b"abcdefghkmnpqrstuvwxyzABCDEFGHKLMNPQRSTUVWXYZ23456789"[(state >> 33) as usize % 53],
+        )
+    };
+    (0..17).map(|_| letter()).collect()
+}
+
+/// A server that quotes all it is sent, and each of `secrets` behind escapes and in deltas of five bytes;
+/// the first one is taken apart in more ways.
+fn quoting(secrets: &[&str]) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
-    let secret = secret.to_owned();
+    let secrets: Vec<String> = secrets.iter().map(|s| (*s).to_owned()).collect();
     let thread = std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(peer.try_clone().unwrap());
@@ -40,16 +54,20 @@ fn quoting(secret: &str) -> (String, JoinHandle<()>) {
         let delta = |text: String| {
             format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}}}}]}}\n\n")
         };
-        let escaped: String = secret.bytes().map(|b| format!("\\u{b:04x}")).collect();
         let mut answer = String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n");
-        answer += &format!("X-Quoted: {secret}\r\nConnection: close\r\n\r\n: {secret}\n");
+        secrets.iter().for_each(|secret| answer += &format!("X-Quoted: {secret}\r\n"));
+        answer += "Connection: close\r\n\r\n";
+        secrets.iter().for_each(|secret| answer += &format!(": {secret}\n"));
         answer += &delta(serde_json::to_string(&asked).unwrap());
-        answer += &delta(format!("\"{escaped}\""));
-        answer += &delta("\" it was \"".to_owned());
-        for piece in secret.as_bytes().chunks(5) {
-            answer += &delta(format!("\"{}\"", str::from_utf8(piece).unwrap()));
+        for secret in &secrets {
+            let escaped: String = secret.bytes().map(|b| format!("\\u{b:04x}")).collect();
+            answer += &delta(format!("\"{escaped}\""));
+            answer += &delta("\" it was \"".to_owned());
+            for piece in secret.as_bytes().chunks(5) {
+                answer += &delta(format!("\"{}\"", str::from_utf8(piece).unwrap()));
+            }
         }
-        answer += &taken_apart(&secret);
+        answer += &taken_apart(&secrets[0]);
         answer += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
         peer.write_all(answer.as_bytes()).unwrap();
     });
@@ -113,7 +131,7 @@ fn assert_absent(bytes: &[u8], secret: &str, place: &str) {
 fn nowhere(env: &[(&str, &str)], args: &[&str], secrets: &[&str]) {
     for output in ["text", "json", "ndjson", "raw"] {
         let dir = tempfile::tempdir().unwrap();
-        let (at, server) = quoting(secrets[0]);
+        let (at, server) = quoting(secrets);
         let args: Vec<String> = args.iter().map(|a| a.replace("HOST", &at)).collect();
         let mut all = vec!["send", "-o", output, "--save", "s.jsonl", "--idle-timeout", "5"];
         all.extend(["--log", "own.log"]);
@@ -147,7 +165,7 @@ fn nowhere(env: &[(&str, &str)], args: &[&str], secrets: &[&str]) {
 
 #[test]
 fn headers_of_every_vendor_are_masked() {
-    for name in [
+    let names = [
         "Authorization",
         "x-litellm-api-key",
         "Helicone-Auth",
@@ -164,10 +182,13 @@ fn headers_of_every_vendor_are_masked() {
         "X-API-PWD",
         "x-pat",
         "Authentication",
-    ] {
-        let header = format!("{name}: {HEADER}");
-        nowhere(&[], &["--url", "http://HOST/v1/chat/completions", "-H", &header, "hi"], &[HEADER]);
-    }
+    ];
+    let secrets: Vec<String> = (0..names.len()).map(secret_of).collect();
+    let headers = names.iter().zip(&secrets).map(|(name, secret)| format!("{name}: {secret}"));
+    let headers: Vec<String> = headers.collect();
+    let mut args = vec!["--url", "http://HOST/v1/chat/completions", "hi"];
+    headers.iter().for_each(|header| args.extend(["-H", header]));
+    nowhere(&[], &args, &secrets.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]
@@ -192,46 +213,42 @@ fn values_of_a_requests_variables_are_masked() {
     let (request, file) = (request.to_str().unwrap(), file.to_str().unwrap());
     let url = "http://HOST/v1/chat/completions";
     let args = ["--url", url, "--request", request, "--env-file", file];
-    for secret in [HEADER, PASSWORD, BODY] {
-        nowhere(&env, &args, &[secret, HEADER, PASSWORD, BODY]);
-    }
+    nowhere(&env, &args, &[HEADER, PASSWORD, BODY]);
 }
 
 #[test]
 fn parameters_of_addresses_are_masked() {
-    for name in ["key", "subscription-key", "api_token", "auth_token", "client_secret", "password"]
-    {
-        let url = format!("http://HOST/x?a=1&{name}={PARAMETER}");
-        nowhere(&[], &["--url", &url, "hi"], &[PARAMETER]);
-    }
+    let names = ["key", "subscription-key", "api_token", "auth_token", "client_secret", "password"];
+    let secrets: Vec<String> = (0..names.len()).map(secret_of).collect();
+    let pairs = names.iter().zip(&secrets).map(|(name, secret)| format!("&{name}={secret}"));
+    let url = format!("http://HOST/x?a=1{}", pairs.collect::<String>());
+    nowhere(&[], &["--url", &url, "hi"], &secrets.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]
 fn bodies_are_masked_whatever_they_are() {
+    // Each `$` becomes a secret of its own.
     for body in [
-        format!("{{\"model\":\"m\",\"authorization_token\":\"{BODY}\"}}"),
-        format!(
-            "{{\"tools\":[{{\"type\":\"mcp\",\"headers\":{{\"X-Auth-Key\":\"Bearer {BODY}\"}}}}]}}"
-        ),
-        format!("{{\"aws_secret_access_key\":\"{BODY}\"}}"),
-        format!("{{\"image_url\":\"https://h/x?a=1&api_key={BODY}\"}}"),
-        format!("{{\"server_url\":\"https://{BODY}@h/x\"}}"),
-        format!("{{\"api_key\": \"{BODY}\", broken"),
-        format!("model=m&api_key={BODY}&x=1"),
-        format!("api_key: {BODY}\n"),
-        format!("{{\"arguments\":\"{{\\\"api_key\\\":\\\"{BODY}\\\"}}\"}}"),
-        format!("{{\"token\":{{\"value\":\"{BODY}\"}}}}"),
-        format!("{{\"env\":[{{\"name\":\"API_KEY\",\"value\":\"{BODY}\"}}]}}"),
-        format!("{{\"headers\":[[\"x-api-key\",\"{BODY}\"]]}}"),
-        format!("{{\"content\":\"send Authorization: Bearer {BODY} along\"}}"),
-        format!("{{\"content\":\"export OPENAI_API_KEY={BODY}\"}}"),
-        format!("{{\"next\":\"https%3A%2F%2Fh%3Fapi_key%3D{BODY}\"}}"),
-        format!("<r><password>{BODY}</password></r>"),
+        r#"{"model":"m","authorization_token":"$","aws_secret_access_key":"$","token":{"value":"$"},
+            "tools":[{"type":"mcp","headers":{"X-Auth-Key":"Bearer $"},"server_url":"https://$@h/x"}],
+            "image_url":"https://h/x?a=1&api_key=$","arguments":"{\"api_key\":\"$\"}",
+            "env":[{"name":"API_KEY","value":"$"}],"headers":[["x-api-key","$"]],
+            "next":"https%3A%2F%2Fh%3Fapi_key%3D$","messages":[
+            {"content":"send Authorization: Bearer $ along"},{"content":"export OPENAI_API_KEY=$"}]}"#,
+        r#"{"api_key": "$", broken"#,
+        "model=m&api_key=$&x=1",
+        "api_key: $\n",
+        "<r><password>$</password></r>",
     ] {
+        let secrets: Vec<String> = (0..body.matches('$').count()).map(secret_of).collect();
+        let mut parts = body.split('$');
+        let mut body = parts.next().unwrap().to_owned();
+        parts.zip(&secrets).for_each(|(part, secret)| body += &format!("{secret}{part}"));
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("b");
         std::fs::write(&file, &body).unwrap();
-        nowhere(&[], &["--url", "http://HOST/", "-b", file.to_str().unwrap()], &[BODY]);
+        let args = ["--url", "http://HOST/", "-b", file.to_str().unwrap()];
+        nowhere(&[], &args, &secrets.iter().map(String::as_str).collect::<Vec<_>>());
     }
 }
 
@@ -249,7 +266,7 @@ fn the_password_of_the_environments_proxy_is_masked() {
     let both = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
     for output in ["text", "ndjson"] {
         let dir = tempfile::tempdir().unwrap();
-        let (at, server) = quoting(PASSWORD);
+        let (at, server) = quoting(&[PASSWORD]);
         let proxy = format!("http://{USER}:{PASSWORD}@{at}");
         let args =
             ["send", "-o", output, "--save", "s.jsonl", "--url", "http://example.test/", "hi"];
@@ -583,7 +600,7 @@ fn ask(at: &str, bytes: &str) -> Vec<u8> {
 fn what_a_tap_forwards_is_masked_wherever_it_is_kept() {
     for output in ["text", "ndjson"] {
         let dir = tempfile::tempdir().unwrap();
-        let (at, server) = quoting(HEADER);
+        let (at, server) = quoting(&[HEADER]);
         let args = ["--to", &format!("http://{at}"), "--save", "s.jsonl", "--log", "own.log"];
         let tap =
             crate::support::RunningTap::start(dir.path(), &[&args[..], &["-o", output]].concat());

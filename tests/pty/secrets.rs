@@ -104,16 +104,16 @@ fn look_and_copy(t: &mut Terminal) -> usize {
         for _ in 0..4 {
             t.press("t");
             t.press("G");
-            t.until_quiet(std::time::Duration::from_millis(80));
+            t.until_quiet(std::time::Duration::from_millis(40));
         }
         for down in 0..8 {
             t.press("y");
-            t.until_quiet(std::time::Duration::from_millis(80));
+            t.until_quiet(std::time::Duration::from_millis(40));
             t.press(&"\x1b[B".repeat(down));
             t.press("\r");
-            t.until_quiet(std::time::Duration::from_millis(80));
+            t.until_quiet(std::time::Duration::from_millis(40));
             t.press("\x1b");
-            t.until_quiet(std::time::Duration::from_millis(80));
+            t.until_quiet(std::time::Duration::from_millis(40));
         }
         copied += 1;
         t.press("z");

@@ -37,7 +37,7 @@ fn frames_of_every_recording_are_shown_without_harm() {
 }
 
 /// Number of frames of a recording that are gone to: the others repeat them.
-const SHOWN: usize = 100;
+const SHOWN: usize = 40;
 
 /// Goes through the first frames of one recording, and draws the screen at each.
 fn walk(path: &Path, name: &str) {
