@@ -246,6 +246,28 @@ impl Framer {
         }
     }
 
+    /// Returns where the next frame of an event stream begins, and the number of its event id if it has no
+    /// `id` line. `None` for other framings, and if some of the frame was looked at already.
+    #[inline]
+    pub(crate) fn next_event(&self) -> Option<(usize, u32)> {
+        let FramerState::Sse(sse) = &self.state else { return None };
+        Some((sse.next_frame()?, sse.id_number()))
+    }
+
+    /// Takes that frame, which is `len` bytes long and known to be a plain event, without looking at it.
+    #[inline]
+    pub(crate) fn take_plain(
+        &mut self,
+        event: sse::PlainEvent,
+        len: usize,
+        frames: &mut Frames,
+    ) -> Option<Frame> {
+        let FramerState::Sse(sse) = &mut self.state else { return None };
+        let frame = sse.take_plain(event, len);
+        frames.push(frame);
+        Some(frame)
+    }
+
     fn choose(&mut self, framing: Framing) {
         self.state = match framing {
             Framing::Sse => FramerState::Sse(Box::default()),

@@ -65,6 +65,30 @@ struct BlockState {
     oversized: bool,
 }
 
+/// The layout of an event of one `data` line, after an `event` line or not, each ended by LF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlainEvent {
+    named: bool,
+    /// Number of bytes before its data.
+    data: u32,
+}
+
+impl PlainEvent {
+    /// Number of bytes after its data: the two line ends.
+    const AFTER: usize = 2;
+
+    /// The layout of the bytes of a frame, if they are UTF-8 and such an event.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        let lines = std::str::from_utf8(bytes).ok()?.strip_suffix("\n\n")?;
+        let (name, line) = lines.rsplit_once('\n').map_or((None, lines), |(n, l)| (Some(n), l));
+        let value = line.strip_prefix("data:")?;
+        let data = lines.len() - value.strip_prefix(' ').unwrap_or(value).len();
+        let is_name = |name: &str| name.starts_with("event:") && !name.contains('\n');
+        let is_plain = !lines.contains('\r') && name.is_none_or(is_name);
+        is_plain.then_some(Self { named: name.is_some(), data: data as u32 })
+    }
+}
+
 /// A list that keeps its beginning and counts the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CappedList<T> {
@@ -249,6 +273,37 @@ impl Sse {
             ..Frame::new(FrameKind::Event, self.frame, next)
         });
         Some(next)
+    }
+
+    /// Returns where the next frame begins, if the framer has not looked at any of it.
+    #[inline]
+    pub(super) fn next_frame(&self) -> Option<usize> {
+        let is_untouched = self.scan == self.frame && self.line == self.frame && self.frame > 0;
+        (is_untouched && !self.block.oversized && self.invalid.is_none()).then_some(self.frame)
+    }
+
+    /// Takes the next frame, of `len` bytes, which is known to be such an event. Nothing of it may have been
+    /// looked at ([`Sse::next_frame`]).
+    #[inline]
+    pub(super) fn take_plain(&mut self, event: PlainEvent, len: usize) -> Frame {
+        let (from, to) = (self.frame, self.frame + len);
+        self.after_cr = false;
+        (self.frame, self.line, self.scan, self.valid) = (to, to, to, to);
+        self.line_endings.lf += 2 + u64::from(event.named);
+        self.final_id = self.ids.len() as u32;
+        let data = len - event.data as usize - PlainEvent::AFTER;
+        Frame {
+            data: Some((event.data, data as u32)),
+            id: self.final_id,
+            named: event.named,
+            ..Frame::new(FrameKind::Event, from, to)
+        }
+    }
+
+    /// The number that the last event id has now: that of the next frame, if it has no `id` line.
+    #[inline]
+    pub(super) fn id_number(&self) -> u32 {
+        self.ids.len() as u32
     }
 
     /// Takes an `event` line at the beginning of a block that ends by LF at `end`, as the events of many

@@ -186,30 +186,7 @@ impl Answer {
     pub(super) fn add(&mut self, frame: u32, fact: DecodeEvent<'_>) {
         match fact {
             DecodeEvent::Text { choice, channel, path, text, duplicate } => {
-                let start = if duplicate {
-                    let start = self.duplicates.len();
-                    self.duplicates.push_str(&text);
-                    start
-                } else {
-                    let joined = self.texts.entry(channel, choice);
-                    let start = joined.text.len();
-                    joined.text.push_str(&text);
-                    if joined.marks.is_empty() {
-                        self.choices.insert(choice);
-                    }
-                    let chars = if text.is_ascii() { text.len() } else { text.chars().count() };
-                    self.chars[channel as usize] += chars;
-                    let number = self.deltas.len() as u32;
-                    if joined.marks.last().is_none_or(|mark| number - mark >= EACH) {
-                        joined.marks.push(number);
-                    }
-                    if channel == Channel::Content {
-                        joined.think.update(&joined.text);
-                    }
-                    start
-                };
-                let (start, len) = (start as u32, text.len() as u32);
-                self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
+                self.add_text(frame, choice, channel, path, &text, duplicate);
             }
             DecodeEvent::Whole { choice, channel, text } => {
                 self.hold(frame, choice, channel, &text);
@@ -263,7 +240,44 @@ impl Answer {
         }
     }
 
-    fn add_tool(&mut self, frame: u32, piece: ToolPiece<'_>) {
+    /// Adds a text to a channel.
+    pub(super) fn add_text(
+        &mut self,
+        frame: u32,
+        choice: u32,
+        channel: Channel,
+        path: Path,
+        text: &str,
+        duplicate: bool,
+    ) {
+        let start = if duplicate {
+            let start = self.duplicates.len();
+            self.duplicates.push_str(text);
+            start
+        } else {
+            let joined = self.texts.entry(channel, choice);
+            let start = joined.text.len();
+            joined.text.push_str(text);
+            if joined.marks.is_empty() {
+                self.choices.insert(choice);
+            }
+            let chars = if text.is_ascii() { text.len() } else { text.chars().count() };
+            self.chars[channel as usize] += chars;
+            let number = self.deltas.len() as u32;
+            if joined.marks.last().is_none_or(|mark| number - mark >= EACH) {
+                joined.marks.push(number);
+            }
+            if channel == Channel::Content {
+                joined.think.update(&joined.text);
+            }
+            start
+        };
+        let (start, len) = (start as u32, text.len() as u32);
+        self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
+    }
+
+    /// Adds a piece of a tool call.
+    pub(super) fn add_tool(&mut self, frame: u32, piece: ToolPiece<'_>) {
         let ToolPiece { choice, path, index, id, name, arguments, free_text } = piece;
         let slot = self.tool_slot(frame, choice, index, id.as_deref());
         let tool = &mut self.tools[slot];

@@ -16,7 +16,7 @@ pub(super) const MAX_VALUES: usize = 6;
 pub(super) type Fixed = Vec<(Varying, String)>;
 
 /// The values that fill a skeleton.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Filled<'a> {
     /// The text of each delta, and whether it is written with escapes.
     pub(super) texts: [(&'a str, bool); MAX_DELTAS],
@@ -26,6 +26,12 @@ pub(super) struct Filled<'a> {
 }
 
 impl<'a> Filled<'a> {
+    /// No values yet, but those in `fixed`.
+    #[inline]
+    pub(super) fn new(fixed: &'a [(Varying, String)]) -> Self {
+        Self { texts: [("", false); MAX_DELTAS], members: [None; MAX_VALUES], fixed }
+    }
+
     /// The value of a member as it is written.
     pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
         let read = self.members.iter().flatten().find(|(m, _)| *m == member).map(|(_, s)| *s);

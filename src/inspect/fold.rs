@@ -131,7 +131,11 @@ impl Inspection {
         if self.facts.web_socket.is_some() {
             return self.take_messages(at);
         }
-        self.advance(at, |framer, body, frames| framer.push(body, frames));
+        // What repeats needs no framing.
+        while !self.facts.is_framed() && self.take_repeat(None, at) {}
+        if !self.facts.is_framed() {
+            self.advance(at, |framer, body, frames| framer.push(body, frames));
+        }
         self.judge_read(at);
     }
 
@@ -199,7 +203,7 @@ impl Inspection {
             let frame = self.facts.frames.at(index);
             // A frame that was held back until the framing was certain came with an earlier read.
             let at = self.facts.completed_at(&frame).or(at);
-            if !self.take_repeat(index, &frame, at) {
+            if !self.take_repeat(Some((index, frame)), at) {
                 self.take_frame(index, at);
             }
         }
@@ -383,6 +387,12 @@ impl Facts {
     fn has_begun(&self) -> bool {
         // A damaged file may have bytes of which it says that none arrived.
         self.wire_len > 0 || !self.wire.is_empty() || self.web_socket.is_some()
+    }
+
+    /// Returns whether the body ends with a whole event, behind which the framer has seen nothing.
+    #[inline]
+    fn is_framed(&self) -> bool {
+        self.framer.next_event().is_some_and(|(begin, _)| begin == self.body().len())
     }
 
     /// Takes in a read of a WebSocket, of either side.

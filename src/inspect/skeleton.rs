@@ -13,8 +13,9 @@ use std::ops::Range;
 use super::detect::{Detector, FrameView, Look};
 use super::filled::{Filled, Fixed, MAX_DELTAS, MAX_VALUES};
 use super::surrogate::Lone;
-use super::{CodeCounts, Findings};
+use super::{Answer, CodeCounts, Findings};
 use crate::dialect::{Channel, DecodeEvent, Path, ToolPiece, Varying};
+use crate::frame::sse::PlainEvent;
 use crate::frame::{Frame, FrameKind};
 use crate::json;
 use crate::rule::Code;
@@ -59,17 +60,17 @@ impl SkeletonPart {
         matches!(self, Self::Text { duplicate: true, .. })
     }
 
-    /// The delta with a text.
-    pub(super) fn with(self, text: Cow<'_, str>) -> DecodeEvent<'_> {
+    /// Adds the delta, with this text, to an answer.
+    pub(super) fn add_to(self, answer: &mut Answer, frame: u32, text: &str) {
         match self {
             Self::Text { choice, channel, path, duplicate } => {
-                DecodeEvent::Text { choice, channel, path, text, duplicate }
+                answer.add_text(frame, choice, channel, path, text, duplicate);
             }
             Self::Call { choice, path, index, free_text } => {
-                let arguments = Some(text);
+                let arguments = Some(Cow::Borrowed(text));
                 let (id, name) = (None, None);
                 let piece = ToolPiece { choice, path, index, id, name, arguments, free_text };
-                DecodeEvent::Tool(Box::new(piece))
+                answer.add_tool(frame, piece);
             }
         }
     }
@@ -181,6 +182,8 @@ pub(super) struct Skeleton {
     is_twice: bool,
     /// The place of the frame's data, without the length that differs, and its id.
     form: Option<(FrameKind, usize, u32)>,
+    /// Its layout, if that is plain.
+    plain: Option<PlainEvent>,
     /// Another frame with this skeleton was read in full as well.
     pub(super) confirmed: bool,
     /// The codes that were counted for that frame, each as often as listed.
@@ -195,13 +198,42 @@ impl Skeleton {
         self.parts.iter().copied().flatten()
     }
 
-    /// Returns the values of a frame that has this skeleton.
+    /// The values of a frame before those that differ are read.
     #[inline]
-    pub(super) fn fill<'a>(&'a self, frame: &Frame, bytes: &'a [u8]) -> Option<Filled<'a>> {
-        if self.bytes.is_empty() {
-            return None;
-        }
-        let mut filled = Filled { fixed: &self.fixed, ..Filled::default() };
+    pub(super) fn unfilled(&self) -> Filled<'_> {
+        Filled::new(&self.fixed)
+    }
+
+    /// Reads the values of a frame into `filled`. Returns whether it has this skeleton.
+    #[inline]
+    pub(super) fn fill<'a>(
+        &'a self,
+        frame: &Frame,
+        bytes: &'a [u8],
+        filled: &mut Filled<'a>,
+    ) -> bool {
+        !self.bytes.is_empty()
+            && self.values(bytes, filled) == Some(bytes.len())
+            && Self::form_of(frame) == self.form
+    }
+
+    /// Reads the values of the event that `bytes` begin with into `filled`, and returns its layout and length,
+    /// if it has this skeleton and can be framed in no other way. `id` is the number of its event id.
+    #[inline]
+    pub(super) fn next<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        id: u32,
+        filled: &mut Filled<'a>,
+    ) -> Option<(PlainEvent, usize)> {
+        // No value holds a line end.
+        let plain = self.plain.filter(|_| self.form.is_some_and(|form| form.2 == id))?;
+        Some((plain, self.values(bytes, filled)?))
+    }
+
+    /// Reads the values of the frame that `bytes` begin with. Returns its length.
+    #[inline]
+    fn values<'a>(&'a self, bytes: &'a [u8], filled: &mut Filled<'a>) -> Option<usize> {
         // Up to where the skeleton and the frame are the same.
         let (mut old, mut new) = (0, 0);
         for (n, hole) in self.holes.iter().enumerate() {
@@ -217,9 +249,10 @@ impl Skeleton {
             }
             (old, new) = (hole.at.end, new + hole.width(source));
         }
-        let is_same = bytes.get(new..)? == &self.bytes[old..] && Self::form_of(frame) == self.form;
-        let is_fit = is_same && (self.parts[1].is_none() || self.is_twice == is_twice(&filled));
-        is_fit.then_some(filled)
+        let rest = &self.bytes[old..];
+        let is_same = bytes.get(new..)?.starts_with(rest);
+        let is_fit = is_same && (self.parts[1].is_none() || self.is_twice == is_twice(filled));
+        is_fit.then_some(new + rest.len())
     }
 
     fn form_of(frame: &Frame) -> Option<(FrameKind, usize, u32)> {
@@ -239,8 +272,10 @@ impl Skeleton {
         let Some(parts) = emitted.parts().filter(|_| is_repeatable) else {
             return SkeletonAttempt::Forget;
         };
-        let filled = (parts == self.parts).then(|| self.fill(view.frame, view.bytes)).flatten();
-        let Some(filled) = filled else { return SkeletonAttempt::Replace };
+        let mut filled = self.unfilled();
+        if parts != self.parts || !self.fill(view.frame, view.bytes, &mut filled) {
+            return SkeletonAttempt::Replace;
+        }
         let same = self.same(&filled);
         self.fix(same);
         let is_asked = |i: &usize| detectors[*i].looks_at().iter().any(|look| self.has_new(*look));
@@ -303,6 +338,7 @@ impl Skeleton {
     fn forget(&mut self) {
         self.bytes.clear();
         (self.parts, self.form, self.confirmed) = ([None; MAX_DELTAS], None, false);
+        self.plain = None;
     }
 
     fn replace(&mut self, view: &FrameView<'_>, emitted: &Emitted, varying: &[Varying]) {
@@ -318,6 +354,7 @@ impl Skeleton {
         let Some((holes, fixed)) = holes(view, emitted, varying, form.1) else { return };
         self.bytes.extend_from_slice(view.bytes);
         (self.holes, self.fixed, self.form) = (holes, fixed, Some(form));
+        self.plain = PlainEvent::of(view.bytes).filter(|_| form.0 == FrameKind::Event);
         self.parts = emitted.deltas.each_ref().map(|delta| delta.as_ref().map(|delta| delta.0));
         let texts = self.holes.iter().filter(|hole| matches!(hole.of, Of::Text(_)));
         let mut texts = texts.map(|hole| &view.bytes[hole.at.clone()]);
@@ -427,7 +464,7 @@ mod tests {
         let facts = &mut inspection.facts;
         facts.framer.push(&facts.wire, &mut facts.frames);
         let frame = facts.frames.at(index);
-        inspection.take_repeat(index, &frame, None)
+        inspection.take_repeat(Some((index, frame)), None)
     }
 
     #[test]

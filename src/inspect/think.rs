@@ -27,6 +27,12 @@ pub struct Think {
 impl Think {
     /// Looks at `content`, which has grown since the last call.
     pub fn update(&mut self, content: &str) {
+        // A delta is mostly shorter than a vectorized search is worth.
+        let new = &content.as_bytes()[self.scan..];
+        if new.len() < 32 && !new.iter().any(|b| *b == b'<') {
+            self.scan = content.len();
+            return;
+        }
         loop {
             let Some(i) = memchr::memchr(b'<', &content.as_bytes()[self.scan..]) else {
                 self.scan = content.len();

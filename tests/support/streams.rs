@@ -13,7 +13,7 @@ pub(crate) fn everything(i: &Inspection) -> String {
         .map(|c| (answer.texts(c).collect::<Vec<_>>(), answer.paths(c).collect::<Vec<_>>()))
         .collect();
     format!(
-        "{:#?}\n{tally:?}\n{:?}\n{texts:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{}\n{:?}",
+        "{:#?}\n{tally:?}\n{:?}\n{texts:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{}\n{:?}\n{:?}",
         i.findings(),
         answer.deltas(),
         answer.tools(),
@@ -22,6 +22,7 @@ pub(crate) fn everything(i: &Inspection) -> String {
         i.timing,
         i.verdict(),
         i.frames(),
+        i.sse(),
     )
 }
 

@@ -120,26 +120,25 @@ impl Detector for TimingDetector {
     fn read(&mut self, facts: &Facts, findings: &mut Findings) {
         let frames = std::mem::take(&mut self.in_read);
         let bytes = facts.reads().last().map_or(0, |r| u64::from(r.len));
-        if findings.at.is_some() {
-            let one = ReadDelivery { at: findings.at, reads: u64::from(frames > 0), frames, bytes };
-            let before = self.delivery;
-            let goes_on = before.at.is_some() && wait(before.at, findings.at) <= DELIVERY;
-            self.delivery = match goes_on {
-                true => ReadDelivery {
-                    at: before.at,
-                    reads: before.reads + one.reads,
-                    frames: before.frames + frames,
-                    bytes: before.bytes + bytes,
-                },
-                false => one,
-            };
-            if !goes_on && before.at.is_some() {
-                self.portions.close(before);
+        if let Some(at) = findings.at {
+            let one = ReadDelivery { at: Some(at), reads: u64::from(frames > 0), frames, bytes };
+            let delivery = &mut self.delivery;
+            match delivery.at {
+                Some(begun) if at.saturating_sub(begun) <= DELIVERY => {
+                    delivery.reads += one.reads;
+                    delivery.frames += frames;
+                    delivery.bytes += bytes;
+                }
+                before => {
+                    let over = std::mem::replace(delivery, one);
+                    if before.is_some() {
+                        self.portions.close(over);
+                    }
+                }
             }
-            for seen in [one, self.delivery] {
-                let dense = seen.frames >= DENSE * seen.reads;
-                if dense && seen.frames > self.burst.frames {
-                    self.burst = seen;
+            for seen in [&one, &self.delivery] {
+                if seen.frames > self.burst.frames && seen.frames >= DENSE * seen.reads {
+                    self.burst = *seen;
                 }
             }
         }
