@@ -10,7 +10,7 @@ use std::{env, fs, io};
 use serde::Deserialize;
 
 fn main() -> io::Result<()> {
-    // A directory is watched for files that come and go, each file for edits.
+    // Watch directories for added and removed files, and each file for edits.
     for watched in ["build.rs", "assets/scenarios", "assets/rules"] {
         println!("cargo::rerun-if-changed={watched}");
     }

@@ -44,7 +44,7 @@ fn main() {
     let bare = || start(&this, &["bare"], "the end of the bare screen");
     let ours = || start(program, &[], "F5 send");
     let opens = || start(program, &["--no-autosave", &file], "word");
-    // The first of each comes from the disk.
+    // Discard the first run of each: it reads from the disk.
     let mut all = [bare(), ours(), opens()].map(|_| Vec::new());
     for _ in 0..RUNS {
         all[0].push(bare());
@@ -139,7 +139,7 @@ fn start(program: &Path, args: &[&str], text: &str) -> Cost {
         seen.extend_from_slice(&buffer[..n]);
     }
     let wall = begun.elapsed().as_secs_f64() * 1e3;
-    // What goes on after the first screen is no part of it; at rest nothing does.
+    // Measure the CPU time now: work after the first screen does not count, and at rest there is none.
     let (cpu, ..) = usage(child.process_id());
     std::thread::sleep(REST);
     let (_, resident, anonymous) = usage(child.process_id());
@@ -148,7 +148,8 @@ fn start(program: &Path, args: &[&str], text: &str) -> Cost {
     parser.process(&seen);
     let screen = parser.screen().contents();
     assert!(screen.contains(text), "no {text:?} in\n{screen}");
-    // Its own processes only, and to the end: the next run must not share the machine with it.
+    // Only this run's own process, and wait until it has ended: the next run must not share the machine with
+    // it.
     let _ = child.kill();
     let _ = child.wait();
     Cost { wall, cpu, resident, anonymous }

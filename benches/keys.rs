@@ -122,7 +122,7 @@ fn while_streams_arrive(home: &Path) -> Vec<Wait> {
         let sent = || done.load(Ordering::Relaxed);
         let times = screen.keys_while(usize::MAX, |_| !sent());
         longest.push(show(&format!("{name}: while it arrives"), &times));
-        // What was received last is read and judged after it.
+        // The last data is still read and judged after it was received.
         let until = now() + Duration::from_secs(6);
         let times = screen.keys_while(usize::MAX, |_| now() < until);
         longest.push(show(&format!("{name}: after it"), &times));

@@ -302,7 +302,7 @@ fn send(load: Load, begun: &mpsc::Receiver<TcpStream>, clock: Instant, stop: &At
                     thread::sleep(wait);
                 }
                 due += gap;
-                // A receiver that has left is counted there.
+                // A receiver that has disconnected is counted on its own side.
                 let _ = stream.write_all(&frame(clock));
             }
         }
@@ -361,7 +361,7 @@ async fn read(at: SocketAddr, clock: Instant, arrived: &Mutex<Arrived>) -> std::
             from += i + 25;
         }
         let ends = rest.ends_with(b"\r\n0\r\n\r\n");
-        // What may be the beginning of a stamp stays.
+        // Keep what may be the beginning of a stamp.
         rest.drain(..from.max(rest.len().saturating_sub(32)));
         if ends {
             arrived.lock().expect("no panic").whole += 1;

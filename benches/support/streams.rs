@@ -24,7 +24,7 @@ pub(crate) fn serve(what: Stream) -> io::Result<(String, Arc<AtomicBool>)> {
     let done = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&done);
     std::thread::spawn(move || {
-        // A client that leaves is no fault of the measurement.
+        // A client that disconnects is not an error of the benchmark.
         let _ = listener.accept().and_then(|(peer, _)| answer(peer, what));
         flag.store(true, Ordering::Relaxed);
     });

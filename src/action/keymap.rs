@@ -87,7 +87,7 @@ impl Keymap {
 
     /// Returns the built-in bindings of the program.
     pub fn built_in(panes: &[&'static OwnContext]) -> Self {
-        // A test holds that the rows of the default configuration are sound.
+        // A test ensures that the rows of the default configuration are valid.
         crate::config::keys::built_in().and_then(|rows| Self::new(&rows, panes)).unwrap_or_default()
     }
 
@@ -173,7 +173,7 @@ impl Keymap {
         });
         let mut keys: Vec<String> = Vec::new();
         for key in all.map(|b| show(b.key)) {
-            // One key may ask for it in several contexts.
+            // One key may trigger the action in several contexts.
             if !keys.contains(&key) {
                 keys.push(key);
             }
@@ -198,7 +198,7 @@ fn parse(text: &str) -> Option<KeyCombination> {
         _ if shift => format!("shift-{}", text),
         _ => text.to_owned(),
     };
-    // `shift-ctrl-G` and `ctrl-shift-g` are one to crokey.
+    // crokey treats `shift-ctrl-G` and `ctrl-shift-g` as the same key.
     Some(tidy(crokey::parse(&spelled).ok()?.normalized()))
 }
 

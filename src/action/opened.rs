@@ -72,7 +72,7 @@ fn fold(
         }
         let begins = matches!(entry.kind, EntryKind::Request(_) | EntryKind::Bare { .. });
         let index = match newest.get(&entry.exchange) {
-            // A number that comes again begins another exchange.
+            // A second request under the same number begins another exchange.
             Some(i) if !(begins && exchanges[*i].inspection.request.is_some()) => *i,
             _ => {
                 let inspection = Inspection::new(Arc::clone(options));

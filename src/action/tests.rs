@@ -46,7 +46,7 @@ fn a_users_file_overrides_and_unbinds() {
     let keymap = Keymap::new(&all, &[]).unwrap();
     let key = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
     assert_eq!(keymap.action(&[Context::Panes], key('j')), None);
-    // What is unbound in one place does not fall through to another.
+    // An action that is unbound in one context does not fall through to another.
     assert_eq!(keymap.action(&[Context::Panes, Context::Movement], key('j')), None);
     assert_eq!(keymap.action(&[Context::Panes], key('k')), Some(Action::Top));
 }

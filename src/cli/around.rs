@@ -67,7 +67,7 @@ impl Around {
             if let Some((call, by)) = call {
                 call.upstream.push((upstream, by));
             } else {
-                // What nobody asked for (a look for models) is no part of a pair.
+                // A call that no client asked for (listing the models) is not part of a pair.
                 self.upstream.remove(&upstream);
             }
             self.owner.insert(upstream, client.map(|(x, _)| x));
@@ -82,7 +82,7 @@ impl Around {
                 call.over = Some(seen);
                 call.ended = at.unwrap_or(0);
             }
-            // What nobody asked for (a look for models) is no part of a pair.
+            // A call that no client asked for (listing the models) is not part of a pair.
             Side::Upstream if self.owner.get(&x).is_some_and(Option::is_none) => {}
             Side::Upstream => drop(self.upstream.insert(x, seen)),
         }
@@ -106,7 +106,7 @@ impl Around {
         if let Some(last) = ready.iter().map(|x| self.calls[x].ended).max() {
             self.decide(Some(last));
         }
-        // What was decided just now may not be over.
+        // Calls that were decided just now may still be running.
         let ready: Vec<_> = ready
             .into_iter()
             .filter(|x| {
@@ -222,7 +222,7 @@ mod tests {
         around.entry(Side::Client, &end(0, 40));
         around.over(Side::Client, 0, Some(40), seen());
         assert!(around.ready(50).is_empty(), "something may be reported late");
-        // It is behind: a second try for the first call, which was over already.
+        // It is behind: a second try for the first call, which had already ended.
         around.entry(Side::Upstream, &request(Side::Upstream, 4, 35, first));
         around.over(Side::Upstream, 4, Some(38), seen());
         around.entry(Side::Client, &request(Side::Client, 3, 50, second));

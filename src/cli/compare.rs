@@ -145,7 +145,7 @@ fn translated(
     if are_alike(from, to) {
         return;
     }
-    // A model's name means nothing to another provider: its own stands there, if it has one.
+    // Another provider does not know this model's name: use that provider's own model, if it has one.
     if draft.model.is_empty()
         && let Ok(provider) = config.provider(&draft.provider)
     {
@@ -177,7 +177,7 @@ fn side_of(
 ) -> Result<RoundRequest, Failure> {
     let (mut draft, transport) = request::draft(global, call, prompt, config)?;
     if call.curl.is_some() && call.provider.is_some() {
-        // The command gives the body; where it goes, and with which key, its provider says.
+        // The curl command supplies the body; the provider supplies the address and the key.
         draft.url = None;
         let own = |name: &str| {
             call.headers.iter().any(|h| {

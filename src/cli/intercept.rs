@@ -35,7 +35,7 @@ impl Decryption {
     ) -> Result<Self, SetupError> {
         let configured = config.providers.keys();
         let configured = configured.filter_map(|n| Upstream::of_provider(n, n, config, None).ok());
-        // A host that several providers share is the one's that is asked for first.
+        // When several providers share a host, the one named first gets it.
         let mut upstreams = named.to_vec();
         upstreams.extend(configured);
         let clock = Clock::start();
@@ -69,7 +69,7 @@ impl Decryption {
 
 impl Drop for Decryption {
     fn drop(&mut self) {
-        // It holds certificates alone; what is left of it is harmless.
+        // The file holds only certificates, so a leftover is harmless.
         let _ = std::fs::remove_file(&self.file);
     }
 }
@@ -80,7 +80,7 @@ fn certificates(own: &str, extra: Option<&Path>) -> String {
     let mut all = own.to_owned();
     let named = CA_FILE.iter().filter_map(std::env::var_os).map(PathBuf::from);
     for file in named.chain(extra.map(Path::to_owned)) {
-        // One that cannot be read was of no use to the client either.
+        // The client could not have used an unreadable file either.
         if let Ok(text) = std::fs::read_to_string(file) {
             all.push_str(text.trim_end());
             all.push('\n');
@@ -105,7 +105,7 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let made = match options.open(file) {
-        // Left over by a process of the same number that was killed.
+        // Left over by a killed process that had the same process ID.
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
             std::fs::remove_file(file)?;
             options.open(file)

@@ -24,7 +24,8 @@ pub(super) fn until_signal<F: Future<Output = ()>>(
         let listener =
             TcpListener::bind(listen).await.map_err(|e| format!("--listen {listen}: {e}"))?;
         let at = listener.local_addr().map_err(|e| e.to_string())?;
-        // Before anybody can read the address: what is stopped right after is stopped in order.
+        // Register before anyone can read the address: a program stopped right after that still shuts down
+        // cleanly.
         let mut signals = Signals::new();
         let mut out = std::io::stdout();
         writeln!(out, "{}", greeting(at))?;

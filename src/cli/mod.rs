@@ -67,7 +67,7 @@ fn forbid_core_dumps() {
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let Rlimit { maximum, .. } = getrlimit(Resource::Core);
-        // Where it is refused, dumps stay what the user's system makes of them.
+        // If this is refused, core dumps stay as the user's system configures them.
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
     }
 }
@@ -77,7 +77,7 @@ fn print_usage(error: &clap::Error) {
     let text = error.render().to_string();
     let masked = secrets::masked(&text);
     if masked == text {
-        // clap knows which stream it belongs to; a closed one is no concern of ours.
+        // clap knows which stream the message belongs to; ignore a closed one.
         let _ = error.print();
     } else {
         let _ = write!(std::io::stderr(), "{masked}");

@@ -206,7 +206,7 @@ impl Printer {
                 if self.printed > 0 {
                     writeln!(self.out, "\n{}\n", "─".repeat(72))?;
                 }
-                // Written at once: a report is long, and each line a system call otherwise.
+                // Write the whole report at once: it is long, and each line would be a system call otherwise.
                 let mut page = Page::new(self.palette.color);
                 match &self.only {
                     Some(filter) => report::frames(inspection, filter, self.palette, &mut page)?,
@@ -224,7 +224,7 @@ impl Printer {
             if self.kept.is_none() {
                 self.cases.insert(entry.exchange, (Label::of(inspection), Case::of(inspection)));
             }
-            // Where nothing asks for it again many exchanges must not pile up.
+            // Drop exchanges that are not needed again, so that many of them do not pile up.
             let done = self.exchanges.remove(&entry.exchange);
             if let (Some(kept), Some((done, _))) = (&mut self.kept, done) {
                 kept.insert(entry.exchange, done);

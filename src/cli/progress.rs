@@ -30,7 +30,7 @@ impl Progress {
     pub(super) fn new(global: &Global, format: Format) -> Self {
         let elsewhere =
             !matches!(format, Format::Raw | Format::Ndjson) || !std::io::stdout().is_terminal();
-        // A line that is written over needs a terminal that understands how.
+        // Overwriting a line needs a terminal that supports it.
         let dumb = super::args::is_dumb();
         let on = !global.quiet && !dumb && std::io::stderr().is_terminal() && elsewhere;
         Self {

@@ -189,7 +189,7 @@ impl Court<'_> {
             match self.trial(&without)? {
                 None => return Ok(None),
                 Some(false) => {}
-                // Once may be luck: both are sent again.
+                // One success may be luck: send both again.
                 Some(true) => {
                     let (Some(with), Some(again)) = (self.trial(&[])?, self.trial(&without)?)
                     else {

@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, args: &RepairArgs) -> Result<Exit, Failure> {
         if created.is_empty() {
             created = recording.created;
         }
-        // Each file's exchanges are numbered on from those before.
+        // Exchange numbers continue across the files.
         let base = all.iter().map(|e| e.exchange + 1).max().unwrap_or(0);
         all.extend(recording.entries.into_iter().map(|mut entry| {
             entry.exchange += base;

@@ -94,9 +94,9 @@ fn take_stored(file: &Path, environment: Option<&str>, draft: &mut Draft) -> Res
     let verbatim = !stored.body.is_empty();
     let given = std::mem::take(draft);
     let or = |given: String, stored: String| if given.is_empty() { stored } else { given };
-    // What the command line says wins; a provider or an address takes the place of either.
+    // The command line wins; a provider or an address on it replaces both of the file's.
     let elsewhere = !given.provider.is_empty() || given.url.is_some();
-    // The model of the file stands in its body already.
+    // The file's model is already in its body.
     let model = if verbatim { given.model } else { or(given.model, stored.model) };
     *draft = Draft {
         model,

@@ -201,7 +201,7 @@ fn recorder(
                 alarm(&format!("{file}: the session that was there is kept as {kept}"));
             }
         }
-        // The file is there, and the disk is full: as if that had come a moment later.
+        // The file exists but the disk is full: report it as if that had happened a moment later.
         Err(e) if is_full(&e) => {
             let text = format!("{}: {e}; nothing is saved there", file.display());
             let _ = full.send(text);
@@ -322,7 +322,7 @@ impl Runner {
         let Self { clock, engine, heard, troubles, recorder, runtime, stopped, backlog, ended } =
             self;
         let mut rounds = Rounds::new();
-        // The session's file could not be written, and no exchange has reported it yet.
+        // Why the session's file could not be written, as long as no exchange has reported it.
         let mut untold: Option<String> = None;
         let result = runtime.block_on(async {
             loop {

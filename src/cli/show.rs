@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     if let Some(filter) = filter(args)? {
         printer = printer.only(filter)?;
     }
-    // Of a folder every session, one after the other; their exchanges are numbered through.
+    // For a folder, show all its sessions one after the other, with exchange numbers that continue.
     let files = super::sessions::expanded(std::slice::from_ref(&args.file));
     if files.is_empty() {
         return Err(format!("{} holds no session", args.file.display()).into());
@@ -34,7 +34,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
         }
         let mut next = first;
         let mut sides = SessionSides::of(&recording.entries, &config.options);
-        // Each is given up when it was taken in: the inspection has its bytes.
+        // Drop each entry once it was taken in: the inspection has its bytes.
         for mut entry in recording.entries {
             entry.exchange += first;
             next = next.max(entry.exchange + 1);

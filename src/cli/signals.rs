@@ -35,7 +35,7 @@ pub(super) fn listen(
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
             let exit = signals.next().await;
-            // In this order: what stops because of it must find that it was heard.
+            // The order matters: what stops because of the signal must find that it was received.
             let _ = heard.send(exit);
             stop();
             tokio::select! {

@@ -36,7 +36,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|e| e.to_string())?;
-    // Before anybody can read the address: what is stopped right after is stopped in order.
+    // Register before anyone can read the address: a program stopped right after that still shuts down
+    // cleanly.
     let mut signals = {
         let _inside = runtime.enter();
         Signals::new()

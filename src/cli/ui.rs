@@ -255,7 +255,7 @@ fn first_session(
 ) -> Result<(Option<Opened>, Option<Preload>), Failure> {
     let path = match args.file.as_deref() {
         None => return Ok((None, None)),
-        // What is piped in comes as news.
+        // Piped input arrives as news.
         Some(path) if path == Path::new("-") => {
             return Ok((Some(Opened::new("standard input", Vec::new(), options)), None));
         }
@@ -265,7 +265,7 @@ fn first_session(
         dialect: draft.dialect.clone().filter(|d| d != "auto"),
         ..BodyHints::default()
     };
-    // What is read at once is shown at once; the rest while keys are answered already.
+    // What can be read at once is shown at once; the rest loads while keys are already handled.
     let preload = Preload::start(path, hints, options).map_err(|e| e.to_string())?;
     Ok(match preload.wait()? {
         Begun::Opened(opened, warnings) => {
@@ -349,7 +349,7 @@ fn kept_draft(global: &Global, args: &UiArgs, config: &Config) -> Option<Draft> 
     let path = draft_file(global, config).filter(|_| asks_nothing(args))?;
     let kept = draft::load(&path)?;
     let KeptDraft { provider, model, url, dialect, method, headers, body, variables } = kept;
-    // A request with its own address has none.
+    // A request with its own address has no provider.
     if !provider.is_empty() || url.is_none() {
         config.provider(&provider).ok()?;
     }
@@ -403,7 +403,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
     let lab =
         || lab::abouts().map(|(name, about)| (format!("lab/{name}"), about.to_owned())).collect();
     let has_key = |p: &Provider| config.key(p).is_some() || config.aws_keys(p).is_some();
-    // Those that can be asked as things are come first.
+    // Providers that can be used right away come first.
     let mut all: Vec<_> = config.providers.values().collect();
     all.sort_by_cached_key(|p| match (has_key(p), &p.key_env) {
         _ if p.problem.is_some() => 2,
@@ -424,7 +424,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
             base_url: p.base_url.clone(),
             path: p.path.clone(),
             model: p.model.clone(),
-            // On this machine a key is rarely asked for.
+            // Local servers rarely need a key.
             key_variable: p.key_env.clone().filter(|_| has_key(p) || !p.is_local()),
             key_is_set: has_key(p),
             about: p.about.clone(),

@@ -64,7 +64,7 @@ impl AiParts {
     /// A part grows. The caller gets its text even where nothing is open.
     pub(super) fn delta(&mut self, run: &mut ClientRun, part: PartChannel, id: &str, text: &str) {
         self.any = true;
-        // Empty text is passed over, empty reasoning is not.
+        // The client skips empty text, but not empty reasoning.
         if text.is_empty() && part == PartChannel::Text {
             return;
         }
@@ -111,7 +111,7 @@ impl AiParts {
 
     /// The stream is over.
     pub(super) fn close(&mut self, run: &mut ClientRun) {
-        // An error that was reported is an end of its own.
+        // A reported error already counts as the end.
         if self.finished || run.given.finish.contains_key(&0) {
             return;
         }

@@ -299,7 +299,7 @@ fn is_delta(delta: Value<'_>) -> bool {
 fn is_citation(citation: Value<'_>) -> bool {
     let strings = |names: &[&str]| names.iter().all(|name| is(citation, name, Kind::String));
     let numbers = |names: &[&str]| names.iter().all(|name| is(citation, name, Kind::Number));
-    // A title may be null, but is there.
+    // A title may be null, but must be present.
     let titled = || {
         let title = citation.get("document_title");
         title.is_some_and(|title| title.is_null() || title.kind() == Kind::String)

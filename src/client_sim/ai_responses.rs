@@ -53,7 +53,7 @@ impl Reader for AiResponsesReader {
     }
 
     fn close(&mut self, run: &mut ClientRun) {
-        // It always says how it ended, if only that it does not know.
+        // The client always returns a finish reason, if only one that says it is unknown.
         match (&self.finish, self.failed) {
             (_, true) => {
                 run.given.finish.insert(0, "error".into());

@@ -47,7 +47,7 @@ impl Reader for BotocoreReader {
             Ok(payload) => payload,
             Err(_) => return run.raise("UnicodeDecodeError", "'utf-8' codec can't decode byte 0x"),
         };
-        // What is no JSON has none of the fields that are looked for.
+        // Data that is not JSON has none of the fields that are looked up.
         let mut tape = Tape::new();
         let source = if tape.parse(payload).is_ok() { payload } else { "{}" };
         let Ok(()) = tape.parse(source) else { return };
@@ -147,7 +147,7 @@ fn member<'a>(of: Value<'a>, name: &str, shape: &str) -> Result<Option<Value<'a>
             return raised("AttributeError", format!("{kind} object has no attribute 'copy'"));
         }
     }
-    // Of a key that is written twice the last counts.
+    // If a key occurs twice, the last one counts.
     let set: BTreeMap<_, _> = union.entries().map(|(key, value)| (key.as_str(), value)).collect();
     let is_set = |(key, value): &(&Option<_>, &Value<'_>)| {
         key.as_deref() != Some("__type") && !value.is_null()

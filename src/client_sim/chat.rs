@@ -264,7 +264,7 @@ fn finish(run: &mut ClientRun, choice: u32, reason: &str) {
         run.raise("", "openai raised a streaming error - finish_reason: error");
         return;
     }
-    // It tells the finish of the first choice only, and in OpenAI's words.
+    // LiteLLM reports only the first choice's finish, and in OpenAI's words.
     let known = match unknown_is_stop {
         true => litellm_messages::finish(reason),
         false => old_finish(reason),

@@ -64,7 +64,7 @@ impl NodeChoice {
         if let Some(finish) = text(Some(choice), "finish_reason").filter(|f| !f.is_empty()) {
             self.finish = Some(finish);
         }
-        // What stands beside the delta replaces what was joined.
+        // A `message` next to the delta replaces the joined text.
         if let Some(message) = field(Some(choice), "message") {
             self.role = text(Some(message), "role").is_some_and(|role| !role.is_empty());
             self.content = text(Some(message), "content").unwrap_or_default();
@@ -189,7 +189,7 @@ impl Helper for NodeChatStream {
                 });
             }
         }
-        // A hole in a list is `undefined` to what goes over it.
+        // Code that iterates over a list sees a hole as `undefined`.
         if listed().any(|(_, choice)| choice.calls.as_ref().is_some_and(has_holes)) {
             return Err(undefined("type"));
         }

@@ -218,7 +218,7 @@ impl Helper for PythonChatStream {
                 }
                 slot.settle(choice)?;
             }
-            // The events look the choice up again, where it may have come to stand elsewhere.
+            // The events look the choice up again, and may find it at another position.
             if is_new {
                 place(&index(choice), choices.len())?;
             }

@@ -49,7 +49,7 @@ impl CodexReader {
                     run.fail(FAILED, format!("{DISCONNECTED}{why}"));
                 }
                 None => {
-                    // It reads no further.
+                    // The client stops reading here.
                     (self.completed, run.done) = (true, true);
                     run.given.finish.insert(0, "completed".into());
                 }

@@ -25,7 +25,7 @@ impl Reader for CohereReader {
             is_json = true;
             deliver(run, json);
         });
-        // What is no JSON becomes an event without any field that is read.
+        // Data that is not JSON becomes an event without any of the fields that are read.
         run.given.chunks = run.given.chunks.max(before + u64::from(!is_json && !data.is_empty()));
     }
 }
@@ -41,7 +41,7 @@ fn deliver(run: &mut ClientRun, event: Value<'_>) {
     let message = event.at(&["delta", "message"]);
     let function = event.at(&["delta", "message", "tool_calls", "function"]);
     match kind.as_deref() {
-        // Without a type the first that fits counts: the one of a text.
+        // Without a type the first matching event type counts: the one for text.
         None | Some("content-start" | "content-delta") => {
             let content = message.and_then(|message| message.get("content"));
             for (channel, name) in

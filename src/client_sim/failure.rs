@@ -10,7 +10,7 @@ pub(super) fn unanswered(client: &Client, cause: EndCause) -> Raised {
     match client.family {
         Family::VercelAi => Raised::new("AI_APICallError", "Cannot connect to API: "),
         Family::LiteLlm { .. } => {
-            // It asks for Chat through openai-python, and for the others by itself.
+            // LiteLLM calls Chat through openai-python, and the other APIs directly.
             let words = match cause {
                 _ if client.dialect == "openai-chat" => "Connection error.",
                 EndCause::ClosedBeforeHead => "Server disconnected",
@@ -88,7 +88,8 @@ pub(super) fn urllib3(seen: &Facts, cause: EndCause) -> Option<Raised> {
         EndCause::Reset => "(\"Connection broken: ConnectionResetError(104, ",
         EndCause::Protocol => "(\"Connection broken: InvalidChunkLength(got length b",
         _ if !is_chunked => return None,
-        // It says whether the cut is inside a chunk; where it is was not recorded.
+        // The text says whether the connection broke inside a chunk; the recordings do not show where it
+        // broke.
         _ => "",
     };
     Some(Raised::new("ProtocolError", words))

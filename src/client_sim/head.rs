@@ -25,7 +25,7 @@ pub(super) fn refused(client: &Client, status: u16, body: &str) -> Raised {
             let ours = if client.family == Family::LangChain { langchain(class) } else { class };
             (ours, words)
         }
-        // They are not asked for one here.
+        // Never called for these clients.
         Family::Codex | Family::Botocore | Family::Cohere | Family::MistralAi => {
             (super::codex::FAILED, code)
         }
@@ -240,7 +240,7 @@ fn gemini_words(status: u16, body: &str, json: Option<Value<'_>>) -> String {
         let text = text.unwrap_or_default();
         return format!("{status} {reason}. {{'message': {text}, 'status': '{reason}'}}");
     };
-    // Of a list it takes the first.
+    // If the body is a list, the client takes its first item.
     let first = json.items().next().filter(|_| json.kind() == Kind::Array).unwrap_or(json);
     let name = first.get("error").and_then(|error| error.str("status"));
     let name = name.as_deref().unwrap_or("None");

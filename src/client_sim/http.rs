@@ -209,7 +209,7 @@ impl Stack {
     /// Returns why it does not return a response with these headers, if it does not.
     fn refuses(&self, seen: &Facts) -> Option<String> {
         let head = seen.head.as_ref()?;
-        // Its bounds are of HTTP/1.
+        // The limits apply to HTTP/1 only.
         if head.version.starts_with("HTTP/2") {
             return None;
         }
@@ -282,7 +282,7 @@ pub(super) fn is_cut_off(run: &mut ClientRun, seen: &Facts) -> bool {
     let client = run.client;
     let stack = client.stack();
     if matches!(client.family, Family::LiteLlm { .. }) {
-        // Of the ways of LiteLLM only that of Responses reads up to there, and aiohttp never reports a trailer line
+        // Only LiteLLM's Responses path reads up to the trailers, and aiohttp never reports a trailer line
         // that is too long.
         let line = Stack { trailers: HttpLimit::NotMet, ..*stack }.refuses_trailers(seen);
         let reads_on = client.dialect == "openai-responses" && run.given.error.is_none();
@@ -290,7 +290,7 @@ pub(super) fn is_cut_off(run: &mut ClientRun, seen: &Facts) -> bool {
         run.given.waits |= run.http.is_some();
         return run.http.is_some();
     }
-    // Fetch reports an error behind `[DONE]` too.
+    // Fetch reports an error after `[DONE]`, too.
     if run.stopped || run.done && !matches!(client.cut, Truncation::Fetch(..)) {
         return false;
     }

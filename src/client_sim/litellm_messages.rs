@@ -67,7 +67,7 @@ impl Reader for LiteLlmMessagesReader {
 impl LiteLlmMessagesReader {
     fn line(&mut self, run: &mut ClientRun, line: &str) {
         let Some(data) = line.strip_prefix("data:") else {
-            // A line without data ends the answer once its finish came.
+            // A line without data ends the answer once its finish arrived.
             run.done |= self.finish.is_some();
             return;
         };

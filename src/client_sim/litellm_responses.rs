@@ -74,7 +74,7 @@ impl LiteLlmResponsesReader {
                 None => run.raise("", format!("{UNREADABLE}Invalid text delta {{")),
             },
             "response.reasoning_summary_text.delta" => {
-                // The number of the summary's part becomes that of the choice.
+                // The index of the summary part becomes the index of the choice.
                 let part = event.get("summary_index").and_then(Value::as_u64).unwrap_or(0);
                 if let Some(delta) = event.get("delta") {
                     add(&mut run.given.reasoning, u32::try_from(part).unwrap_or(u32::MAX), delta);

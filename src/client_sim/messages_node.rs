@@ -34,7 +34,7 @@ fn place(index: &Index, len: usize) -> (Option<usize>, Option<usize>) {
             usize::try_from(-at).ok().and_then(|back| len.checked_sub(back))
         }
         Index::At(_) => index.brackets(len),
-        // No number counts as 0.
+        // An index that is not a number counts as 0.
         _ => (len > 0).then_some(0),
     };
     (read, index.brackets(len))
@@ -134,7 +134,7 @@ impl Helper for NodeMessageStream {
         let kind = event.str("type").unwrap_or_default();
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
         let delta = || text(event.get("delta"), "type").unwrap_or_default();
-        // The events that the helper makes of a delta look at the last block, whichever it is for.
+        // The helper's own events for a delta look at the last block, whichever block the delta is for.
         if kind == "content_block_delta"
             && snapshot.blocks.as_ref().is_some_and(Vec::is_empty)
             && KNOWN.contains(&delta().as_str())

@@ -375,7 +375,7 @@ impl ClientRun {
         if self.unmeasured() {
             return;
         }
-        // Python's http.client takes the end of the connection for that of the headers.
+        // Python's http.client treats a closed connection as the end of the headers.
         if self.client.family == Family::Botocore && cause == EndCause::ClosedInsideHead {
             let why = "it reads the headers as far as they arrived, and those were not kept";
             self.given.elsewhere = Some(why.into());
@@ -412,7 +412,7 @@ impl ClientRun {
                         .into(),
                 );
             } else {
-                // What its caller trips over: acompletion gave None.
+                // acompletion returned None, so its caller fails with this error.
                 self.fail(
                     "TypeError",
                     "'async for' requires an object with __aiter__ method, got NoneType",
@@ -442,7 +442,7 @@ impl ClientRun {
         let cut = garbled || matches!(cause, EndCause::Truncated | EndCause::Reset);
         if cut && !self.stopped {
             match self.client.cut {
-                // aiohttp, which LiteLLM uses, never tells that a chunk's size is none.
+                // aiohttp, which LiteLLM uses, never reports that a chunk size is invalid.
                 _ if garbled && matches!(self.client.family, Family::LiteLlm { .. }) => {
                     self.given.waits = true;
                     return;

@@ -88,7 +88,7 @@ fn botocore(status: u16, seen: &Facts, text: &str, json: Option<Value<'_>>) -> R
 
 fn cohere(status: u16, seen: &Facts, text: &str, json: Option<Value<'_>>) -> Raised {
     let class = match status {
-        // What is no JSON is an error without a class.
+        // A body that is not JSON is an error without a class.
         _ if json.is_none() => "ApiError",
         400 => "BadRequestError",
         401 => "UnauthorizedError",

@@ -156,7 +156,7 @@ impl ResponseSnapshot {
             | "response.mcp_call_arguments.done"
             | "response.custom_tool_call_input.done"
             | "response.code_interpreter_call_code.done" => self.arguments(kind, event)?,
-            // The helper emits every event under its type, and an `error` so named rejects it.
+            // The helper emits every event under its type, and an event named `error` rejects its promise.
             "error" => {
                 let message = text(Some(event), "message").unwrap_or_else(|| compact(event));
                 return Err(Raised::new("Object", message));

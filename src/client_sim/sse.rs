@@ -223,7 +223,7 @@ mod tests {
 
     fn events(body: &[u8], dispatch: Dispatch, bom_hides_line: bool) -> Vec<(String, String)> {
         let rules = SseRules { bom_hides_line, strict_utf8: true, dispatch };
-        // Grown byte by byte: what was cut where must not matter.
+        // Feed the body byte by byte: where reads are split must not matter.
         let mut decoder = SseDecoder::default();
         let mut all = Vec::new();
         for end in 0..=body.len() {

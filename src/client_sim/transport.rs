@@ -24,7 +24,8 @@ impl EventTransport {
         match seen.framing()? {
             Framing::Sse => Some(Self::Sse),
             Framing::EventStream => Some(Self::EventStream),
-            // Responses has no lines of JSON but these, which no answer declares an event stream.
+            // In Responses, JSON lines occur only as WebSocket messages, and no response declares those as an
+            // event stream.
             Framing::Ndjson if responses && !declared => Some(Self::WebSocket),
             Framing::WebSocket => Some(Self::WebSocket),
             Framing::Ndjson => Some(Self::Ndjson),

@@ -21,10 +21,10 @@ const WORDS: usize = 120;
 pub fn views(seen: &Facts) -> Vec<ClientView> {
     let bounded = seen.is_over() && seen.dialect().is_some() && seen.body().len() <= MAX_BODY;
     let transport = EventTransport::of(seen);
-    // A helper that is asked for the rest of a stream is told so, and expects no beginning.
+    // A helper that asks for the rest of a stream is told so, and expects no beginning.
     let resumed = seen.is_resumed();
     let asked = |client: &&Client| {
-        // The others never ask for the rest.
+        // The other clients never resume a stream.
         let is_asked = !resumed
             || client.standing == Standing::Official
             || client.dialect != "openai-responses";
@@ -74,7 +74,7 @@ fn chars<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
 
 fn content(run: &ClientRun, seen: &Facts) -> Share {
     let (given, answer) = (run.given(), seen.answer());
-    // The AI SDK gives a refusal as text.
+    // The AI SDK returns a refusal as text.
     let refusal = answer.text(Channel::Refusal, 0);
     let as_text = run.client.family == Family::VercelAi
         && !refusal.is_empty()
@@ -233,8 +233,8 @@ fn by_design(run: &ClientRun, seen: &Facts, whole: bool) -> bool {
         let ends = |words: &[&str]| finishes.values().any(|f| words.contains(f));
         return match error.class {
             "LengthFinishReasonError" | "ContentFilterFinishReasonError" => true,
-            // What its schema refuses, where it still delivers everything; and names as numbers, which are
-            // asked for (`enum-encoding=int`) as this client never does.
+            // Its schema rejects these although it still delivers everything; the same goes for enums sent as
+            // numbers, which must be requested (`enum-encoding=int`), and this client never requests them.
             "AI_TypeValidationError" => {
                 let same = |(choice, finish): (&u32, &&str)| {
                     given.finish.get(choice).is_some_and(|given| given.as_str() == *finish)
@@ -251,12 +251,12 @@ fn by_design(run: &ClientRun, seen: &Facts, whole: bool) -> bool {
                 error.message.starts_with("Didn't receive a `response.completed`")
                     && ends(&["incomplete", "failed", "cancelled"])
             }
-            // A turn that a limit ended is no success to it.
+            // The client does not count a turn that hit a limit as a success.
             super::codex::FAILED => error.message.starts_with("Incomplete response returned"),
             _ => false,
         };
     }
-    // What the token limit cut is no call for anybody; the cut has been reported.
+    // No client can use a call that the token limit truncated; the truncation has already been reported.
     let cut_call = seen.ended_by_length() && content(run, seen).is_whole() && cut_only(given, seen);
     let one_choice = !run.client.all_choices && seen.answer().choices().len() > 1;
     let finish_is_there = !given.finish.is_empty() && !given.fabricated;
@@ -285,8 +285,9 @@ fn has_its_own(run: &ClientRun, seen: &Facts) -> bool {
     let functions = seen.blocks().iter().filter(|b| b.noun == "item" && b.kind == "function_call");
     let has_calls = functions.map(|block| &block.name).all(is_called);
     let text = content(run, seen);
-    // Its schema requires fields that neither it nor the dialect's own SDKs use; where it still delivers
-    // everything, what it says of such an item is listed among the clients and is no fault of the stream.
+    // Its schema requires fields that neither it nor the dialect's own SDKs use. Where it still delivers
+    // everything, its complaint about such an item appears in the list of clients and is no fault of the
+    // stream.
     if error.is_some() {
         let custom = seen.blocks().iter().filter(|block| block.kind == "custom_tool_call");
         return text.same && has_calls && custom.map(|block| &block.name).all(is_called);

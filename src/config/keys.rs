@@ -85,7 +85,7 @@ pub(super) fn rows(document: &Document<'_>) -> Result<Vec<WrittenBinding>, Probl
     document.sections("keys", |context, key, action, line| {
         rows.push(WrittenBinding { file: document.file.to_owned(), line, context, key, action });
     })?;
-    // A table is in the order of its keys; people read a file from the top.
+    // A parsed table is sorted by key; people read a file from the top.
     rows.sort_by_key(|r| r.line);
     Ok(rows)
 }

@@ -20,7 +20,7 @@ impl Layers {
         origin: ProviderOrigin,
         place: &str,
     ) -> Result<(), LayerProblem> {
-        // A copy comes after what it copies, whatever the order of the names.
+        // Read copies after the providers that they copy, whatever the order of the names.
         let (copies, others): (Vec<_>, Vec<_>) =
             providers.into_iter().partition(|(_, p)| p.like.is_some());
         for (name, mut file) in others.into_iter().chain(copies) {

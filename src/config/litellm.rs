@@ -138,7 +138,7 @@ pub fn import(path: &Path) -> Result<Imported, ImportError> {
 
 fn parse(file: &str, text: &str) -> Result<Imported, ImportError> {
     let document: LiteLlmDocument = serde_saphyr::from_str(text).map_err(|e| {
-        // The sentence without the lines around it: they may hold keys.
+        // Keep only the error's own sentence: the quoted lines around it may hold keys.
         let place = e.location().map_or(String::new(), |l| format!(":{}:{}", l.line(), l.column()));
         let why = first_line(&e.without_snippet().to_string());
         ImportError::Yaml { place: format!("{file}{place}"), why }
@@ -324,7 +324,7 @@ fn base_url(row: &LiteLlmPrefix, base: &str) -> Result<String, SkipReason> {
     if !base.contains("://") && !base.starts_with("${") {
         return Err(SkipReason::NoScheme(base.to_owned()));
     }
-    // LiteLLM takes the whole address for some, too.
+    // For some providers LiteLLM also accepts the whole address.
     let base = match row.prefix {
         "cohere" | "cohere_chat" => base.trim_end_matches("/chat"),
         "anthropic" => base.trim_end_matches("/messages").trim_end_matches("/v1"),

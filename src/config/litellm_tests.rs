@@ -104,7 +104,7 @@ fn a_real_looking_file_becomes_providers() {
     let think = get("litellm/think");
     assert_eq!((&*think.dialect, &*think.base_url), ("ollama", "http://gpu:11434"));
     assert_eq!(get("litellm/openai").key_env.as_deref(), Some("OPENAI_API_KEY"));
-    // A key that stands in the file is used, and shown nowhere.
+    // A key written in the file is used, but shown nowhere.
     assert_eq!(config.key(get("litellm/pasted")).as_deref(), Some("sk-pasted-0123456789"));
     assert!(!format!("{config:?}").contains("sk-pasted"));
     assert!(config.notes.iter().any(|n| n.contains("6 of its models")), "{:?}", config.notes);
@@ -153,7 +153,7 @@ fn the_tables_are_a_configuration_without_a_key() {
     let environment = Environment::of(&[("LITELLM_PASTED_KEY", "k"), ("VLLM_BASE", "http://v")]);
     let pasted = Config::load(ConfigSources { config: Some(file), env_file, environment }).unwrap();
     let imported = load(REAL, &[("VLLM_BASE", "http://v")]).unwrap();
-    // Pasted or imported, the providers are the same, but for whose they are and the key.
+    // Pasted and imported providers are the same, except for their origin and the key.
     for (name, mut provider) in imported.providers {
         let mut other = pasted.providers[&name].clone();
         if name == "litellm/pasted" {

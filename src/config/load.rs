@@ -206,7 +206,7 @@ impl Config {
         for (i, (mut layer, name)) in layers.into_iter().enumerate() {
             let origin = if i == 0 { ProviderOrigin::BuiltIn } else { ProviderOrigin::User };
             let wrong = |problem| ConfigError::Layer { file: name.clone(), problem };
-            // What the user's own tables say is laid over what they import.
+            // The user's own tables override what they import.
             if let Some(file) = layer.litellm_config.take() {
                 built.import_litellm(&mut providers, &name, &file).map_err(wrong)?;
             }
@@ -214,7 +214,7 @@ impl Config {
             providers.lay(own, origin, &name).map_err(wrong)?;
             built.lay(layer).map_err(wrong)?;
         }
-        // The preset lies between the default keys and those of the user.
+        // The preset goes between the default keys and the user's keys.
         rows.insert(1, built.keymap.rows()?);
         built.keys = rows.concat();
         if env_file.is_none() {
@@ -272,7 +272,7 @@ impl Config {
                     ));
                 }
             }
-            // Not ours to refuse: it is another program's file unless it is named.
+            // Not an error: a file that was not named belongs to another program.
             Err(why) => self.notes.push(format!("did not read {why}")),
         }
     }

@@ -392,7 +392,7 @@ fn without_scheme(url: &str, from: Option<&String>) -> Result<Option<String>, Pr
         return Ok(None);
     }
     let why = NoScheme::of(url);
-    // The environment is not ours: other providers still work.
+    // A mistake in the environment is no reason to stop: other providers still work.
     let problem = from.map(|from| format!("its base URL, from {from}: {why}"));
     problem.ok_or(ProviderError::NoScheme(why)).map(Some)
 }

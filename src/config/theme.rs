@@ -23,7 +23,7 @@ impl Themes {
     /// Returns the built-in themes.
     pub fn built_in() -> Self {
         let mut themes = Self::default();
-        // A test holds that this succeeds.
+        // A test ensures that this succeeds.
         let _ = themes.read("built-in configuration", DEFAULT);
         themes
     }

@@ -147,7 +147,7 @@ impl A2aDecoder {
                 artifacts.add(&key, &text);
                 return emit_text(Channel::Content, path, Some(text), emit);
             }
-            // What is there already is said again, longer or otherwise.
+            // The agent repeats text that was already sent, longer or changed.
             if text.starts_with(artifacts.held(&key)) {
                 let rest = artifacts.rest(&key, text);
                 return emit_text(Channel::Content, path, Some(rest), emit);
@@ -173,7 +173,7 @@ impl A2aDecoder {
             _ => {
                 let ends =
                     matches!(state.as_str(), "completed" | "input-required" | "auth-required");
-                // With an artifact that is the answer, words about the state are none.
+                // If an artifact holds the answer, the text of the status is not the answer.
                 let channel = if ends && !self.came { Channel::Content } else { Channel::Other };
                 message.into_iter().for_each(|m| {
                     each_text(m, |i, text| {

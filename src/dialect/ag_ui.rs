@@ -89,7 +89,7 @@ impl Decoder for AgUiDecoder {
             }
             "RUN_FINISHED" => self.finished(json, emit),
             "RUN_ERROR" => {
-                // Some leave the words out.
+                // Some servers leave out the message.
                 let text = json.str("message").filter(|m| !m.is_empty());
                 let text = text.unwrap_or(Cow::Borrowed("the run failed"));
                 emit_failure(text, error_kind_of(json), emit);

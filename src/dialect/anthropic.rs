@@ -124,7 +124,7 @@ impl Decoder for AnthropicDecoder {
     }
 
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-        // No part of the dialect; gateways that speak OpenAI's send it all the same.
+        // Not part of the dialect, but gateways that speak OpenAI's API still send it.
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);
         }
@@ -139,7 +139,7 @@ impl Decoder for AnthropicDecoder {
             }
             return;
         };
-        // Gateways that drop the `type` leave the event's name, and the other way round.
+        // Some gateways drop the `type` but keep the event name, others the reverse.
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
         match kind.as_ref() {
             "content_block_delta" => {
@@ -217,10 +217,11 @@ fn call<'a>(
 
 fn delta(json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
     let Some(delta) = json.get("delta") else { return };
-    // Read by member and not by `type`: a signature or a citation has none of these.
+    // Look at the fields, not at `type`: a signature or a citation has none of them.
     emit_text(Channel::Content, Path::new("delta.text", 0), delta.str("text"), emit);
     emit_text(Channel::Reasoning, Path::new("delta.thinking", 0), delta.str("thinking"), emit);
-    // What is left of a conversation that was made shorter: not said by the model to anybody.
+    // A compaction delta is what remains of a shortened conversation; the model did not write it for the
+    // user.
     if delta.get("type").is_some_and(|t| t.is("compaction_delta")) {
         emit_text(Channel::Other, Path::new("delta.content", 0), delta.str("content"), emit);
     }

@@ -283,7 +283,7 @@ pub(super) fn exception(payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<
         None => Cow::Borrowed(payload.data),
     };
     let kind = Some(Cow::Borrowed(payload.event));
-    // No client can take it for part of the answer, so it is no flat error.
+    // No client can mistake the error for part of the answer, so it is not a flat error.
     emit(DecodeEvent::Error(InBandError { message, kind, shape: ErrorShape::Object }));
     true
 }
@@ -307,7 +307,7 @@ pub(super) fn event(
             let path =
                 at("delta.reasoningContent.text", "contentBlockDelta.delta.reasoningContent.text");
             emit_text(Channel::Reasoning, path, thought, emit);
-            // What came of a tool that AWS itself ran.
+            // The result of a tool that AWS ran itself.
             let results = delta.get("toolResult").into_iter().flat_map(Value::items);
             for (i, result) in results.enumerate() {
                 let (plain, under) =

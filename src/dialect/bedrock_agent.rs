@@ -126,7 +126,7 @@ impl Decoder for AgentDecoder {
                 let text = inner(json).map(Cow::Owned);
                 emit_text(Channel::Content, Path::new("bytes", 0), text, emit);
             }
-            // The agent leaves its calls to the client.
+            // The agent asks the client to run its calls.
             "returnControl" => {
                 let calls = json.get("invocationInputs").into_iter().flat_map(Value::items);
                 for (i, call) in calls.enumerate() {

@@ -200,7 +200,7 @@ impl InvokeDecoder {
                 }
             }
         }
-        // The model's own word for the end says nothing of the guardrail that ended it.
+        // The model's own finish reason does not mention the guardrail that ended the answer.
         if json.get("amazon-bedrock-guardrailAction").is_some_and(|a| a.is("INTERVENED")) {
             emit(DecodeEvent::Cause { choice: 0, cause: "guardrail_intervened".into() });
         }
@@ -208,7 +208,7 @@ impl InvokeDecoder {
             if !self.counted {
                 usage(metrics, emit);
             }
-            // Whatever the model, nothing comes after its piece with the metrics.
+            // For every model, the piece with the metrics is the last one.
             emit(DecodeEvent::Terminal);
         }
     }

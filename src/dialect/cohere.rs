@@ -152,7 +152,7 @@ impl Decoder for CohereDecoder {
     }
 
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-        // Not in the documents, and at the end of most recorded streams.
+        // Undocumented, but most recorded streams end with it.
         if payload.data.starts_with("[DONE]") {
             return emit(DecodeEvent::Sentinel);
         }
@@ -177,7 +177,7 @@ impl Decoder for CohereDecoder {
                     emit_text(Channel::Reasoning, thinking, content.str("thinking"), emit);
                 }
             }
-            // What it says it will do with its tools: for the user, but not the answer.
+            // What the model plans to do with its tools: meant for the user, but not part of the answer.
             "tool-plan-delta" => {
                 let path = Path::new("delta.message.tool_plan", 0);
                 emit_text(Channel::Other, path, message.and_then(|m| m.str("tool_plan")), emit);

@@ -103,7 +103,7 @@ impl Decoder for CozeDecoder {
                 self.fail(last.unwrap_or(json), emit);
             }
             "error" | "Error" => self.fail(json, emit),
-            // A workflow's pieces.
+            // A piece of a workflow's output.
             "Message" => {
                 emit_text(Channel::Content, Path::new("content", 0), json.str("content"), emit);
             }

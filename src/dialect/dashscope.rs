@@ -45,7 +45,7 @@ impl Dialect for DashScope {
     }
 
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
-        // Its errors are written alike where it speaks Chat Completions: they decide nothing.
+        // Errors look the same where the server speaks Chat Completions, so they do not identify the dialect.
         let json = payload.json?;
         let output = json.get("output").filter(|o| o.kind() == Kind::Object)?;
         let message = output.get("choices").and_then(|c| c.items().next());
@@ -85,7 +85,7 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
         }
     }
     request.effort = body.get("parameters").and_then(read_effort);
-    // A header asks for it.
+    // A header requests the stream.
     request.stream = Some(true.into());
     request.usage = Some(true.into());
     request
@@ -182,7 +182,7 @@ fn read_choice(json: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEven
         let thought = Path::new("output.choices[#].message.reasoning_content", position);
         emit_text_in(choice, Channel::Reasoning, thought, message.str("reasoning_content"), emit);
         match message.get("content") {
-            // Models that see and hear answer with a list of parts.
+            // Multimodal models answer with a list of parts.
             Some(list) if list.kind() == Kind::Array => {
                 for (i, part) in list.items().enumerate() {
                     let path = Path::new("output.choices[#].message.content[#].text", position);

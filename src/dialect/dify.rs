@@ -159,7 +159,7 @@ impl DifyDecoder {
     fn thought(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let id = json.str("id").unwrap_or_default();
         let whole = json.str("thought").unwrap_or_default();
-        // Agents that call functions have their answer here once more.
+        // Agents that call functions repeat their answer here.
         let duplicate = !whole.is_empty() && self.answer.ends_with(whole.as_ref());
         let text = self.thoughts.rest(&id, whole);
         let (channel, path) = (Channel::Reasoning, Path::new("thought", 0));

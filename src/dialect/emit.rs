@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(rest("a", "Hello"), "lo");
         assert_eq!(rest("a", "Hello"), "");
         assert_eq!(rest("b", "Hello"), "Hello");
-        // One that sends pieces after all.
+        // A server that sends pieces after all.
         assert_eq!(rest("a", " there"), " there");
         assert_eq!(texts.held("a"), "Hello there");
     }

@@ -65,7 +65,7 @@ impl Dialect for Gemini {
         }
         let json = payload.json.map(unwrapped)?;
         let has = |key, kind| json.get(key).is_some_and(|v| v.kind() == kind);
-        // Gateways put Google's usage beside events of another kind.
+        // Gateways add Google's usage to events of another kind.
         let other = ["type", "event_type", "choices"].iter().any(|key| json.get(key).is_some());
         if other {
             None
@@ -232,7 +232,7 @@ fn read_part(node: TrackedValue<'_>) -> Option<Located<TurnPart>> {
     }
     let result = node.get("functionResponse")?;
     let name = result.get("name")?.located_text()?;
-    // A result is an object; `output` in it is what a function gave that gave none.
+    // A result is an object; `output` in it holds the value of a function that did not return an object.
     let text = result.get("response").map_or(String::new(), |response| {
         let alone = response.look().as_object().is_some_and(|o| o.len() == 1);
         match response.get("output").filter(|_| alone).and_then(TrackedValue::text) {
@@ -339,7 +339,7 @@ impl Decoder for GeminiDecoder {
             return;
         }
         let json = payload.json.filter(|j| j.kind() == Kind::Object).map(unwrapped);
-        // An array that is no stream is an error's wrapping.
+        // An array that is not a stream wraps an error.
         let json = json.or_else(|| {
             let list = payload.json.filter(|j| j.kind() == Kind::Array)?;
             list.items().next().filter(|i| i.get("error").is_some())
@@ -391,7 +391,7 @@ impl GeminiDecoder {
             let thought = part.get("thought").and_then(Value::as_bool) == Some(true);
             let channel = if thought { Channel::Reasoning } else { Channel::Content };
             emit_text(channel, "candidates[#].content.parts[#].text", part.str("text"));
-            // Code that the server wrote and ran, and what came of it.
+            // Code that the server wrote and ran, and its result.
             let code = part.get("executableCode").and_then(|c| c.str("code"));
             emit_text(Channel::Other, "candidates[#].content.parts[#].executableCode.code", code);
             let output = part.get("codeExecutionResult").and_then(|c| c.str("output"));
@@ -424,7 +424,7 @@ impl GeminiDecoder {
         if name.is_some() {
             *calls += 1;
         } else if call.is_empty() || *calls == 0 {
-            // The end of a call in pieces adds nothing to it.
+            // The last piece of a streamed call adds nothing to it.
             return;
         }
         emit(DecodeEvent::Tool(Box::new(ToolPiece {

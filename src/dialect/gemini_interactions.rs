@@ -42,7 +42,7 @@ impl Dialect for GeminiInteractions {
     }
 
     fn ending(&self) -> EndingRules {
-        // [DONE] comes too, as an event named done; the interaction's end comes before it.
+        // [DONE] is sent too, as an event named done; the interaction's end precedes it.
         EndingRules::by_event(&[
             "completed",
             "requires_action",
@@ -319,7 +319,7 @@ impl GeminiInteractionsDecoder {
                 let arguments = delta.get("arguments").map(text_of);
                 call(None, index, Path::new("delta.arguments", 0), arguments, emit);
             }
-            // What came of code that the server ran.
+            // The result of code that the server ran.
             "code_execution_result" => {
                 emit_text(Channel::Other, Path::new("delta.result", 0), delta.str("result"), emit);
             }

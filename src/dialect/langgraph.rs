@@ -120,7 +120,7 @@ impl Decoder for LangGraphDecoder {
                     self.message(message, Whole::Yes, &IN_LIST, emit);
                 }
             }
-            // A state holds the whole conversation: what is new of it stands last.
+            // A state holds the whole conversation: the new message is the last one.
             "values" if !self.streamed => {
                 let last = json.get("messages").and_then(|m| m.items().last());
                 if let Some(message) = last.filter(|m| is_answer(*m)) {
@@ -135,7 +135,7 @@ impl Decoder for LangGraphDecoder {
                     }
                 }
             }
-            // Also where a gateway dropped the name.
+            // Matches even if a gateway dropped the event name.
             "message" if json.str("error").is_some() => {
                 self.failed = true;
                 let (kind, text) = (json.str("error"), json.str("message"));

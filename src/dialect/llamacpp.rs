@@ -104,11 +104,11 @@ impl Decoder for LlamaCppDecoder {
             return emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        // Several prompts in one request are told apart by it.
+        // The index distinguishes several prompts in one request.
         let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
         model_once(&mut self.told_model, || json.str("model"), emit);
         emit_text_in(choice, Channel::Content, Path::new("content", 0), json.str("content"), emit);
-        // Counts come with every piece, of what there is so far; the last ones are the usage.
+        // Every piece carries the counts so far; the last ones are the usage.
         if json.get("stop").and_then(Value::as_bool) != Some(true) {
             return;
         }

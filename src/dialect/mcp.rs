@@ -36,7 +36,7 @@ impl Dialect for Mcp {
         {
             return Some(Evidence::guess("an id and no data"));
         }
-        // The older transport says first where to send.
+        // The older transport first sends the address to post to.
         if payload.event == "endpoint" && payload.json.is_none() && !payload.data.is_empty() {
             return Some(Evidence::certain("event endpoint"));
         }

@@ -43,7 +43,7 @@ impl Dialect for Mistral {
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json?;
         if is_mistral(json) {
-            // Who else serves the model under this very name would have to leave that out, too.
+            // Another server of the same model name would have to leave out the fingerprint, too.
             let model = crate::text::preview(&json.str("model")?, 40);
             return Some(Evidence::likely(format!("model \"{model}\" and no fingerprint")));
         }

@@ -81,7 +81,7 @@ impl Decoder for MistralConversationsDecoder {
                 );
             }
             _ => {
-                // A gateway's own error in between.
+                // An error that a gateway in between inserted.
                 if let Some(error) = json.get("error").filter(|e| !e.is_null()) {
                     emit_error_in(error, emit);
                 } else if payload.event == "error" {

@@ -89,7 +89,7 @@ fn read(body: TrackedValue<'_>) -> ChatRequest {
         };
         Some(think.located(effort))
     });
-    // It streams unless told otherwise.
+    // Ollama streams unless the request says otherwise.
     request.stream =
         Some(body.get("stream").and_then(TrackedValue::located_bool).unwrap_or(true.into()));
     request.usage = Some(true.into());
@@ -233,7 +233,7 @@ impl Decoder for OllamaDecoder {
 impl OllamaDecoder {
     fn call(&mut self, call: Value<'_>, position: usize, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let function = call.get("function").unwrap_or(call);
-        // Older servers give no index, others 0 to all: then they are counted.
+        // Older servers send no index, others send 0 for all calls: count them instead.
         let given = function.get("index").and_then(Value::as_u64);
         let index = given.filter(|i| !self.calls.contains(i));
         let index = index.unwrap_or_else(|| self.calls.last().map_or(0, |last| last + 1));

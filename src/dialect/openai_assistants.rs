@@ -133,7 +133,7 @@ impl OpenAiAssistantsDecoder {
                 if let Some(usage) = usage.map(Usage::openai).filter(Usage::is_given) {
                     emit(DecodeEvent::Usage { path: Path::new("usage", 0), usage });
                 }
-                // An answer may be a file or an image, which is no text to miss.
+                // An answer may be a file or an image, so missing text is no fault.
                 if self.came || status != "completed" {
                     emit(DecodeEvent::Finish { choice: 0, reason: status.into() });
                 }
@@ -191,7 +191,7 @@ impl OpenAiAssistantsDecoder {
         if let Some(function) = call.get("function") {
             return openai_chat::tool(call, Some(function), 0, index, path, emit);
         }
-        // What the server runs itself has its type for a name.
+        // A tool that the server runs itself is named after its type.
         let arguments = call.at(&["code_interpreter", "input"]).and_then(Value::as_str);
         let (id, name) = (call.str("id"), call.str("type"));
         emit(DecodeEvent::Tool(Box::new(ToolPiece {

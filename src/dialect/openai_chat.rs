@@ -51,11 +51,11 @@ impl Dialect for OpenAiChat {
         if super::of_chat::is_fastgpt(payload) {
             return None;
         }
-        // What Groq adds to an error about a call that its model got wrong.
+        // Groq adds this to an error about a malformed tool call.
         if json.at(&["error", "failed_generation"]).is_some() {
             return Some(Evidence::likely("error.failed_generation"));
         }
-        // MiniMax's refusals have its chunk around them, emptied.
+        // MiniMax sends a refusal inside an emptied chunk.
         if json.get("choices").is_some_and(Value::is_null) && json.get("base_resp").is_some() {
             return Some(Evidence::likely("base_resp"));
         }
@@ -136,7 +136,7 @@ pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Jso
     body.insert("messages".into(), chat::write_messages(request, notes));
     chat::write_tools(request, &mut body);
     chat::write_choice(request, "required", &mut body);
-    // What thinks is a reasoning model.
+    // A request with a reasoning effort is for a reasoning model.
     let numbers = if request.effort.is_some() { &NUMBERS[1..] } else { NUMBERS };
     write_numbers(request, numbers, &mut body, notes);
     write_stop(request, &["stop"], &mut body);
@@ -159,7 +159,8 @@ impl Decoder for OpenAiChatDecoder {
     }
 
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-        // Clients compare with startsWith or with equality; whatever begins so was meant so.
+        // Some clients use startsWith, others equality; treat every payload that begins like this as the
+        // sentinel.
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);
             return;
@@ -256,7 +257,7 @@ fn error<'a>(
             .filter(|s| !s.is_empty() && s != "None")
     };
     let groq = || chunk.x_groq.and_then(|x| x.get("error")).filter(truthy);
-    // MiniMax says in every answer how it went; 0 is well.
+    // MiniMax sends a status code with every answer; 0 means success.
     let minimax = || chunk.base_resp.filter(|r| r.get("status_code").is_some_and(|c| truthy(&c)));
     let found = if let Some(error) = chunk.error.filter(truthy) {
         let shape = match error.kind() {
@@ -275,7 +276,7 @@ fn error<'a>(
         Some((message, word(answer.get("status_code")), shape))
     } else if chunk.choices.is_none() && is_flat_error(json, payload) {
         let kind = word(json.get("type")).or_else(|| word(json.get("code")));
-        // IBM lists what is wrong.
+        // IBM sends a list of errors.
         let first = json.get("errors").and_then(|e| e.items().next());
         let kind = kind.or_else(|| word(first.and_then(|e| e.get("code"))));
         Some((error_text(json), kind, ErrorShape::Flat))
@@ -313,15 +314,15 @@ fn read_choice(
             _ => {}
         }
     }
-    // OpenRouter tells what befell one choice inside of it.
+    // OpenRouter puts the error of a single choice inside that choice.
     if let Some(error) = failed {
         let code = error.get("code").filter(|c| !c.is_null());
         let kind = code.map(|c| c.as_str().unwrap_or(Cow::Borrowed(c.source())));
         let shape = ErrorShape::WithChoices;
         emit(DecodeEvent::Error(InBandError { message: error_text(error), kind, shape }));
     }
-    // A `message` beside deltas repeats the answer (Perplexity, MiniMax): it is the answer only
-    // where there is nothing else, in a body that is no stream.
+    // A `message` next to deltas repeats the answer (Perplexity, MiniMax). It is the answer itself only where
+    // there are no deltas, in a body that is not a stream.
     if let Some(delta) = delta {
         read_delta(delta, index, position, &IN_DELTA, emit);
     } else if let Some(message) = message {
@@ -404,7 +405,7 @@ fn read_delta(
     let (mut reasoning_content, mut reasoning) = (None, None);
     let (mut reasoning_text, mut thinking) = (None, None);
     let (mut details, mut blocks, mut steps) = (None, None, None);
-    // One pass over the members: a delta has few, and most streams have a million deltas.
+    // One pass over the fields: a delta has few, and long streams have a million deltas.
     for (key, value) in delta.entries() {
         match key.raw() {
             b"\"content\"" => content_field = Some(value),
@@ -412,12 +413,12 @@ fn read_delta(
             b"\"reasoning\"" => reasoning = Some(value),
             // GitHub Copilot's.
             b"\"reasoning_text\"" => reasoning_text = Some(value),
-            // Of gateways that pass Ollama's or Anthropic's name on.
+            // Sent by gateways that keep Ollama's or Anthropic's name.
             b"\"thinking\"" => thinking = Some(value),
             b"\"reasoning_details\"" => details = Some(value),
-            // LiteLLM's, beside `reasoning_content`.
+            // LiteLLM's field, next to `reasoning_content`.
             b"\"thinking_blocks\"" => blocks = Some(value),
-            // Perplexity's, where it streams concisely.
+            // Perplexity's field in its concise streaming mode.
             b"\"reasoning_steps\"" => steps = Some(value),
             b"\"refusal\"" => {
                 let path = Path::new(paths.refusal, position);

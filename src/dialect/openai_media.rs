@@ -53,7 +53,7 @@ impl Dialect for Media {
         let json = payload.json?;
         let kind = match json.str("type") {
             Some(kind) => kind,
-            // Gateways that drop the `type` leave the event's name.
+            // Some gateways drop the `type` but keep the event name.
             None => Cow::Borrowed(payload.event),
         };
         let known = self.types.iter().any(|begin| kind.starts_with(begin));
@@ -94,7 +94,7 @@ impl Decoder for MediaDecoder {
                 self.came = true;
                 emit_text(Channel::Content, Path::new("delta", 0), json.str("delta"), emit);
             }
-            // The speaker is in segments, which repeat the pieces where there are any.
+            // Only segments name the speaker; they repeat the deltas where there are any.
             "transcript.text.segment" if !self.came => {
                 self.segments = true;
                 emit_text(Channel::Content, Path::new("text", 0), json.str("text"), emit);

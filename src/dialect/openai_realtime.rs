@@ -96,7 +96,7 @@ impl Decoder for OpenAiRealtimeDecoder {
                 self.came |= delta().is_some_and(|d| !d.is_empty());
                 emit_text(Channel::Content, at(), delta(), emit);
             }
-            // What the user says.
+            // Speech of the user.
             "conversation.item.input_audio_transcription.delta"
             | "session.input_transcript.delta" => {
                 emit_text(Channel::Other, at(), delta(), emit);
@@ -155,7 +155,7 @@ impl OpenAiRealtimeDecoder {
                     emit_failure(text, error.and_then(error_kind), emit);
                 }
             }
-            // Sound alone is an answer, too, and has no text to miss.
+            // Audio alone is an answer, too, so missing text is no fault.
             "" => {}
             "completed" if !self.came => {}
             _ => {

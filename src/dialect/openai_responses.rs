@@ -48,7 +48,7 @@ impl Dialect for OpenAiResponses {
     fn recognizes(&self, payload: &Payload<'_>) -> Option<Evidence> {
         let json = payload.json.filter(|j| !super::openai_realtime::is_message(*j))?;
         match json.str("type") {
-            // Gateways that drop the `type` leave the event's name.
+            // Some gateways drop the `type` but keep the event name.
             None if payload.event.starts_with("response.") => Some(Evidence::certain(format!(
                 "event {}",
                 crate::text::preview(payload.event, 40)
@@ -88,7 +88,7 @@ impl Decoder for OpenAiResponsesDecoder {
     }
 
     fn repeat(&mut self, text: &str) {
-        // Of a call the text is not kept.
+        // The text of a call is not kept.
         let last = self.last.filter(|(part, ..)| *part != PartKind::Arguments);
         if let Some(last) = last {
             self.reported.add(last, text);
@@ -108,7 +108,7 @@ impl Decoder for OpenAiResponsesDecoder {
             }
             return;
         };
-        // Gateways that drop the `type` leave the event's name, and the other way round.
+        // Some gateways drop the `type` but keep the event name, others the reverse.
         let kind = json.str("type").unwrap_or(Cow::Borrowed(payload.event));
         match ResponsesEvent::of(&kind) {
             ResponsesEvent::Add(part, index) => self.delta(json, part, index, emit),
@@ -193,7 +193,7 @@ impl OpenAiResponsesDecoder {
     ) {
         let Some(text) = json.str(member).filter(|t| !t.is_empty()) else { return };
         let index = output_index(json);
-        // Of a call the text is not kept.
+        // The text of a call is not kept.
         self.reported.set((PartKind::Arguments, index, 0), "");
         self.last = (member == "delta").then_some((PartKind::Arguments, index, 0));
         emit(DecodeEvent::Tool(Box::new(ToolPiece {
@@ -210,7 +210,7 @@ impl OpenAiResponsesDecoder {
     /// Begins an item: the name and id of a call are here and nowhere else until its end.
     fn begin_call(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         let Some(item) = json.get("item").filter(|i| is_call(*i)) else { return };
-        // Arguments that are here already come again, in deltas or at the item's end.
+        // Arguments that are already in the item are repeated, in deltas or at the item's end.
         self.call(item, None, output_index(json), Path::new(IN_EVENT.call, 0), emit);
     }
 
@@ -243,7 +243,7 @@ impl OpenAiResponsesDecoder {
     /// The last event of a response.
     fn end(&mut self, json: Value<'_>, failed: bool, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         self.response(json.get("response"), &IN_RESPONSE, emit);
-        // Perplexity has the error beside the type, and no response.
+        // Perplexity puts the error next to the type, and sends no response.
         let fails = failed && !self.failed;
         if fails && (json.get("response").is_none() || json.get("error").is_some()) {
             self.error(error_of(json), emit);

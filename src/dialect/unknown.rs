@@ -47,7 +47,7 @@ pub fn plain_error<'a>(payload: &Payload<'a>) -> Option<InBandError<'a>> {
         let shape =
             if error.kind() == Kind::Object { ErrorShape::Object } else { ErrorShape::Text };
         let kind = error_kind(error).or_else(|| error_kind(json));
-        // A class name beside a sentence: the sentence says more.
+        // If there is a class name and a sentence, the sentence says more.
         let message = match json.str("message").filter(|_| shape == ErrorShape::Text) {
             Some(message) => message,
             None => error_text(error),

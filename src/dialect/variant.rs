@@ -239,7 +239,7 @@ pub const VARIANTS: &[Variant] = &[
         normal: &[Code::FinishKeyAbsent, Code::CreatedChanges],
         ..Variant::PLAIN
     },
-    // Engines behind many hosts, who hide or add what could tell them.
+    // An engine behind many hosts, which hide or add the fields that could identify it.
     Variant {
         name: "vllm",
         reasoning: &["reasoning", "reasoning_content"],
@@ -249,7 +249,7 @@ pub const VARIANTS: &[Variant] = &[
         ..Variant::PLAIN
     },
     Variant {
-        // Its `matched_stop` comes through Azure as well.
+        // No marks: its `matched_stop` arrives through Azure as well.
         name: "sglang",
         reasoning: &["reasoning_content", "reasoning"],
         normal: &[Code::ContentNull, Code::RoleNull, Code::UnknownField],
@@ -333,7 +333,7 @@ pub const VARIANTS: &[Variant] = &[
         name: "litellm-proxy",
         also: &["litellm"],
         headers: &["x-litellm-"],
-        // It repeats what the request asked for.
+        // The proxy repeats a field of the request.
         marks: &[&[Member("stream_options")]],
         reasoning: &["reasoning_content"],
         usage: &[Own, Finish],
@@ -361,7 +361,7 @@ pub const VARIANTS: &[Variant] = &[
         name: "copilot",
         also: &["github-copilot"],
         hosts: &["githubcopilot.com"],
-        // Azure's first chunk, from which it takes the object.
+        // Azure's first chunk, from which Copilot removes the `object`.
         marks: &[&[Member("copilot_usage")], &[Filled("prompt_filter_results"), Lacks("object")]],
         usage: &[Finish],
         normal: &[Code::ContentNull, Code::DeltaMissing, Code::FinishKeyAbsent, Code::UnknownField],
@@ -396,7 +396,7 @@ pub const VARIANTS: &[Variant] = &[
         marks: &[
             &[Begins("object", "chat.completion.done")],
             &[Filled("citations"), Member("search_results")],
-            // The Agent API speaks Responses, and tells what it looks up.
+            // The Agent API speaks Responses, and reports its searches.
             &[Begins("type", "response.reasoning.started")],
             &[Begins("type", "response.reasoning.search_")],
             &[Begins("type", "response.reasoning.fetch_url_")],
@@ -413,7 +413,7 @@ pub const VARIANTS: &[Variant] = &[
             Code::RoleRepeated,
             Code::UnknownField,
         ],
-        // No parts are announced, and not every item: its SDK puts nothing together.
+        // It announces no parts, and not every item: its own SDK does not assemble anything.
         normal_in_responses: &[Code::BlockNotOpened, Code::ClientFails, Code::UnknownEventType],
         ..Variant::PLAIN
     },

@@ -25,7 +25,7 @@ impl Dialect for WorkersAi {
         let json = payload.json?;
         let response = json.get("response")?;
         let text = matches!(response.kind(), Kind::String | Kind::Null);
-        // Ollama's pieces have the same member, beside others.
+        // Ollama's pieces have the same field, next to others.
         if !text || ["model", "done", "choices", "type"].iter().any(|k| json.get(k).is_some()) {
             return None;
         }

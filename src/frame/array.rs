@@ -144,7 +144,7 @@ impl Array {
 
     pub(super) fn finish(&mut self, body: &[u8], frames: &mut Frames) {
         if self.place == ArrayState::Word {
-            // Nothing says that a number is whole but what follows it.
+            // Only what follows a number shows that it is complete.
             self.place = ArrayState::Deep(1);
         }
         let whole = matches!(self.place, ArrayState::Between | ArrayState::Closed);
@@ -157,7 +157,7 @@ impl Array {
             return;
         }
         self.bound(body.len(), frames);
-        // Of an array without elements all is reported as one: there is nothing to divide.
+        // An array without elements is reported as one frame: there is nothing to split.
         let empty = self.place == ArrayState::Closed && frames.is_empty();
         let kind = if empty { FrameKind::Body } else { FrameKind::Incomplete };
         frames.push(Frame::new(kind, self.from, body.len()));

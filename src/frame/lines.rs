@@ -29,7 +29,7 @@ impl Lines {
         if self.line == body.len() {
             return;
         }
-        // The last line may go without its line end; whether it is whole, its JSON tells.
+        // The last line may lack its line end; its JSON shows whether it is complete.
         let rest = &body[self.line..];
         let value = &rest[code(rest).unwrap_or(0)..];
         let whole = std::str::from_utf8(value).is_ok_and(|text| Tape::new().parse(text).is_ok());

@@ -63,7 +63,7 @@ impl Sniffer {
 
     /// The framing of `body`, as soon as it is certain; at the `end` of the body it always is.
     pub(super) fn decide(&mut self, body: &[u8], end: bool) -> Option<Framing> {
-        // A message's length makes its first byte one that no text begins with.
+        // A binary message starts with its length, whose first byte is one that no text begins with.
         if body.first().is_some_and(|b| *b <= 1) {
             if eventstream::prelude(body).is_some() || self.eventstream {
                 return Some(Framing::EventStream);
@@ -108,7 +108,7 @@ impl Sniffer {
                 Some(json) => match line.iter().find(|b| !b.is_ascii_whitespace()) {
                     Some(b'{') if json => Some(Framing::Ndjson),
                     _ if looks_like_field(line) => Some(Framing::Sse),
-                    // Beyond its first line, one document has nothing more to tell.
+                    // After its first line, a single document reveals nothing more.
                     Some(_) if json && whole => Some(Framing::Whole),
                     _ => None,
                 },
@@ -138,7 +138,7 @@ impl Sniffer {
             }
             None
         });
-        // At the end one such line is enough, and the beginning of another.
+        // At the end of the body one such line is enough, even with the beginning of another after it.
         let ends = |b: &u8| matches!(b, b'\n' | b'\r');
         let mut lines = body[start..].split(ends).filter(|line| !line.is_empty());
         if found == Some(Framing::Whole)
@@ -183,7 +183,7 @@ impl Sniffer {
             }
         }
         self.scan = body.len();
-        // Of an unfinished line only the beginning can decide.
+        // Only the beginning of an unfinished line can decide.
         let beginning = &body[self.line..body.len().min(self.line + 16)];
         if !beginning.is_empty()
             && let Some(framing) = look(self, beginning, false)

@@ -331,7 +331,7 @@ impl Sse {
             partial = &partial[3..];
         }
         self.count_invalid(partial, body.len());
-        // An LF that came a read after its CR stands alone here, and belongs to the blank line.
+        // An LF that arrived one read after its CR is alone here, and belongs to the blank line.
         let begun = self.block.fields || self.block.comments || self.block.oversized;
         if begun || !partial.is_empty() {
             self.trailing = Trailing {
@@ -441,7 +441,7 @@ impl Sse {
 
     /// Looks at what is new, all at once: where it is UTF-8, no line needs to be looked at by itself.
     fn validate(&mut self, body: &[u8]) {
-        // What comes byte by byte is mostly ASCII.
+        // Data that arrives byte by byte is mostly ASCII.
         if let Some([byte]) = body.get(self.valid..)
             && byte.is_ascii()
             && self.invalid.is_none()

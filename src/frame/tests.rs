@@ -202,7 +202,7 @@ fn elements_take_what_stands_before_them() {
             element(" ,\"x,]\"\n]\n"),
         ]
     );
-    // A rest that is no element, and a second element without its comma.
+    // Leftover text that is not an element, and a second element without its comma.
     assert_eq!(
         of("[{}\n{},{\"b\""),
         [element("[{}"), element("\n{}"), (FrameKind::Incomplete, ",{\"b\"".into())]
@@ -353,7 +353,7 @@ proptest! {
 
     #[test]
     fn events_are_the_standards(mut body in stream(), cuts in prop::collection::vec(any::<usize>(), 0..6)) {
-        // Something that makes it SSE beyond doubt.
+        // A comment line makes it SSE beyond doubt.
         body.splice(0..0, *b":\n");
         let (frames, framer) = frames(sse_hint(), &body, &cuts);
         prop_assert!(tiles(&frames, &body));

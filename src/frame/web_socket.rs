@@ -232,7 +232,7 @@ impl Inflater {
             return None;
         }
         let mut out = Vec::with_capacity(wire.len().saturating_mul(3).clamp(256, 1 << 20));
-        // The sender takes these four bytes off the end of each message.
+        // The sender removes these four bytes from the end of each message.
         let whole = self.take(wire, &mut out) && self.take(&[0, 0, 0xff, 0xff], &mut out);
         if !self.takeover {
             self.inflate.reset(false);
@@ -443,7 +443,7 @@ impl Direction {
                 if before.is_some() {
                     fault(WsFault::Interrupted);
                 }
-                // The one before never ends: what it was is reported, since nothing is dropped.
+                // The interrupted message never ends: report what arrived of it, since nothing is dropped.
                 if let Some(before) = self.data.replace(open(opcode)) {
                     self.hand_on(before.message, found);
                 }

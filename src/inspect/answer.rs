@@ -376,7 +376,7 @@ impl Answer {
         if let Some(slot) = last.filter(|slot| same(&self.tools[*slot])) {
             return slot;
         }
-        // Without an index, an id may come back to an earlier call.
+        // Without an index, an id may refer to an earlier call.
         let known = id.and_then(|id| self.places.ids.get(&(choice, index, id.to_owned())));
         if let Some(slot) = known {
             return *slot;
@@ -549,7 +549,7 @@ impl Answer {
     /// Returns whether at least one choice finished, and every choice that was seen.
     pub fn finished(&self) -> bool {
         let open = |c: &u32| !self.finish.contains_key(c) && !crate::dialect::is_stand_in(*c);
-        // What finished was heard of: as many are all of them, however many there are.
+        // Every choice with a finish is among the choices: if the counts are equal, all have finished.
         let all = self.finish.len() == self.choices.len();
         !self.finish.is_empty() && (all || !self.choices().iter().any(open))
     }

@@ -39,7 +39,7 @@ fn judge_end(detectors: &mut [Box<dyn Detector>], facts: &Facts, findings: &mut 
         detector.end(facts, findings);
     }
     findings.stamp(facts, before);
-    // What is about the end itself comes last.
+    // Findings about the end itself come last.
     findings.list[before..].sort_by_key(|f| f.phase() == Phase::End);
 }
 
@@ -141,11 +141,11 @@ impl ContentDecoder {
     /// About how many bytes so many more will decode to, where so many did to so many.
     fn unpacks(&self, new: u64, wire: u64, decoded: u64) -> u64 {
         match self.undone() {
-            // Nobody knows; five times is usual for text.
+            // This cannot be known; five times is usual for text.
             Undone::AtEnd if new == 0 => wire.saturating_mul(5),
             Undone::AtEnd => 0,
             Undone::ByRead { at_most } => {
-                // Small reads are the usual case of a stream, and decode to little even at the most.
+                // Streams usually arrive in small reads, which decode to little even in the worst case.
                 let usual = new.saturating_mul(decoded / wire.max(1));
                 usual.max(new.saturating_mul(at_most))
             }

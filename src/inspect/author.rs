@@ -104,7 +104,7 @@ impl Inspection {
         let body = body.trim();
         let header = |name| self.head.as_ref().and_then(|h| h.header(name));
         let page = PAGES.iter().find(|(_, words)| words.iter().all(|w| body.contains(w)));
-        // What LiteLLM says about an exception of a provider is that provider's error.
+        // LiteLLM's text about a provider's exception is that provider's error.
         let passed_on = body.contains("exception - ");
         if let Some((name, _)) = page.filter(|_| !passed_on) {
             return Author::Gateway(name, format!("the body is {name}'s own"));
@@ -190,7 +190,8 @@ mod tests {
             assert_eq!(blame.party, Party::Gateway, "{status} {name}: {blame:?}");
             assert!(blame.why.starts_with(name), "{blame:?}");
         }
-        // A provider's error that nginx or Cloudflare passed on: their names are on all that passes.
+        // A provider's error passed on by nginx or Cloudflare: they add their names to everything that they
+        // pass on.
         for server in ["nginx/1.22.1", "cloudflare", "Caddy", "envoy"] {
             let blame = refused(500, &[("server", server)], OPENAI);
             assert_ne!(blame.party, Party::Gateway, "{server}: {blame:?}");
@@ -210,7 +211,7 @@ mod tests {
         let blame = refused(401, &litellm, key);
         assert_eq!(blame.party, Party::You, "{blame:?}");
         assert!(blame.why.starts_with("LiteLLM refused the key"), "{blame:?}");
-        // Your own limit, at a provider that nobody stands before.
+        // The user's own limit, at a provider without a gateway in front.
         let blame = refused(429, &[("x-request-id", "req_1")], OPENAI);
         assert_eq!(blame.party, Party::You, "{blame:?}");
     }

@@ -186,7 +186,7 @@ impl Inspection {
             let why = format!("{name} wrote that itself: it lost the server behind it");
             return Some(Blame::new(Party::Gateway, Likely, why));
         }
-        // An error inside the stream says whose it is.
+        // An error inside the stream shows who caused it.
         let error = self.answer().errors.first();
         if let Some(error) = error.filter(|e| cause.frame == Some(e.frame) || cause.frame.is_none())
             && matches!(
@@ -298,7 +298,7 @@ impl Inspection {
             _ => return None,
         };
         let (party, what) = match status {
-            // Not the key: the client looks like a robot to it.
+            // The key is not the problem: Cloudflare takes the client for a robot.
             403 | 503 if name == "Cloudflare" => (Party::Gateway, "blocked the request itself"),
             407 => (Party::You, "wants a login"),
             401 | 403 => (Party::You, "refused the key, or its rights, itself"),

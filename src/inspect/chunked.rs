@@ -67,7 +67,7 @@ mod tests {
     fn sizes_that_fit_are_chunks() {
         let body = b"8\r\ndata: a\n\r\n9;x=y\r\n\ndata: b\n\r\n0\r\n\r\n";
         assert_eq!(find(body), Some(Chunks { offset: 0, count: 2 }));
-        // In the midst of a line, and cut.
+        // Chunks that begin in the middle of a line, and are truncated.
         assert_eq!(find(b": hi\n\n6\r\ndata: \r\nff\r\n{"), Some(Chunks { offset: 6, count: 1 }));
         for body in
             [&b"add\nbed\nface\n"[..], b"data: 8\n\n", b"8\ndata: abc\n\n", b"", b"0\r\n\r\n"]

@@ -101,7 +101,7 @@ impl ContentDecoder {
     pub(super) fn undone(&self) -> Undone {
         match self.state {
             DecoderState::Zstd(_) => Undone::AtEnd,
-            // Brotli has no such bound, but for input that was made for it.
+            // Brotli has no such bound, but only crafted input exceeds it.
             DecoderState::Gzip(_) | DecoderState::Deflate(_) | DecoderState::Brotli(_) => {
                 Undone::ByRead { at_most: MAX_INFLATION }
             }
@@ -169,7 +169,7 @@ impl ContentDecoder {
             Err(CodingError::TooLong)
         });
         if result.is_err() {
-            // What a decoder had put out before it failed was decoded truly.
+            // The bytes that a decoder produced before it failed are correct.
             match &mut self.state {
                 DecoderState::Gzip(d) => out.append(d.get_mut()),
                 DecoderState::Deflate(d) => out.append(d.get_mut()),
@@ -195,7 +195,7 @@ fn write<D: Write>(
         decoder.write_all(byte).and_then(|()| decoder.flush()).map_err(CodingError::damaged)?;
         out.append(sink(decoder));
         if out.len() > MAX_DECODED {
-            // `settle` has the words for it.
+            // `settle` reports the error.
             break;
         }
     }

@@ -90,7 +90,7 @@ impl Deltas {
 
     /// The deltas of one frame, by their numbers.
     pub(super) fn of(&self, frame: u32) -> std::ops::Range<usize> {
-        // Nearly every frame has one delta, so the place can nearly be known from the number.
+        // Nearly every frame has one delta, so the frame's number is close to the place.
         let len = self.len();
         let from = partition_galloping(len, frame as usize, |i| self.places[i].0 < frame);
         from..partition_galloping(len, from, |i| self.places[i].0 <= frame)

@@ -192,7 +192,7 @@ impl Facts {
     /// Returns what is known of a frame of a WebSocket.
     fn message_of(&self, frame: &Frame) -> Option<&WsFrame> {
         let web_socket = self.web_socket.as_ref()?;
-        // An empty message has its offset together with the next.
+        // An empty message has the same offset as the next one.
         let from = self.frames.partition_point(|f| f.offset < frame.offset);
         let same = self.frames.range(from..self.frames.len()).position(|f| f == *frame)?;
         web_socket.frames().get(from + same)

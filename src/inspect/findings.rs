@@ -106,7 +106,7 @@ impl JudgingContext {
         if self.misread && decoded && !rule.by_bytes {
             return (Severity::Info, None);
         }
-        // What is lost is lost, however often.
+        // A loss (fatal) stays a loss, even if it is normal for this variant.
         let is_normal = |v: &&Variant| match self.responses {
             true => v.is_normal_in_responses(rule.code),
             false => v.is_normal(rule.code),

@@ -47,7 +47,7 @@ impl Inspection {
                 | EntryKind::Sent { .. }
                 | EntryKind::Bare { .. }
         );
-        // What a damaged file has behind an end is of another exchange, whose beginning is lost.
+        // Entries after an end, in a damaged file, are from another exchange whose beginning is lost.
         if is_received && facts.end.is_some() {
             return;
         }
@@ -201,7 +201,7 @@ impl Inspection {
         step(&mut facts.framer, body, &mut facts.frames);
         for index in from..self.facts.frames.len() {
             let frame = self.facts.frames.at(index);
-            // A frame that was held back until the framing was certain came with an earlier read.
+            // A frame that was held back until the framing was certain arrived with an earlier read.
             let at = self.facts.completed_at(&frame).or(at);
             if !self.take_repeat(Some((index, frame)), at) {
                 self.take_frame(index, at);
@@ -223,7 +223,7 @@ impl Inspection {
         let PayloadReader { decoder, surrogates, tape, skeleton } = reading;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
-            // After an error the tape is empty, unless a whole value stands before it.
+            // After an error the tape is empty, unless a whole value precedes the error.
             duplicate_key = facts.shape.add(number, tape, text);
             let id = facts.framer.sse().map(|sse| sse.id(&frame)).filter(|id| !id.is_empty());
             let json = tape.root(text);
@@ -346,7 +346,7 @@ impl Facts {
         self.wire.extend_from_slice(bytes);
         self.masked.extend_from_slice(masked);
         if let Some(coding) = &mut self.coding {
-            // Masked bytes are not those that the coding made: it ends before the first of them.
+            // Masked bytes are not what the encoder wrote: stop decoding before the first of them.
             let start = (self.wire.len() - bytes.len()) as u64;
             let clear = self.masked.first().map_or(bytes.len(), |(offset, _)| {
                 bytes.len().min(offset.saturating_sub(start) as usize)
@@ -385,7 +385,7 @@ impl Facts {
     /// Returns whether its body has begun. In a damaged file, one that has begun continues as it was, so that
     /// its frames tile it.
     fn has_begun(&self) -> bool {
-        // A damaged file may have bytes of which it says that none arrived.
+        // A damaged file may have bytes, and yet say that none arrived.
         self.wire_len > 0 || !self.wire.is_empty() || self.web_socket.is_some()
     }
 

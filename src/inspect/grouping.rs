@@ -46,7 +46,7 @@ impl Inspection {
                 Some(group) => group.findings.push(i),
             }
         }
-        // An earlier gravest may have been pushed back by a graver one: the rest is as made.
+        // A more severe finding may have moved the previous first one back: put the rest in order again.
         for group in &mut groups {
             group.findings[1..].sort_unstable();
         }
@@ -61,7 +61,7 @@ impl Inspection {
             groups.iter().position(|g| brings(rules, &findings[g.findings[0]], code) && g != effect)
         };
         let over: Vec<Option<usize>> = groups.iter().map(effect_of).collect();
-        // What itself follows from something brings nothing: two levels tell enough.
+        // A finding that follows from another does not get followers of its own: two levels are enough.
         let under = |i: usize| over[i].filter(|above| over[*above].is_none());
         for i in 0..groups.len() {
             if under(i).is_some() {

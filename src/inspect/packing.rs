@@ -31,8 +31,8 @@ impl Facts {
         let output = usage.output?;
         let channels = [Channel::Content, Channel::Reasoning, Channel::Tool];
         let deltas: u64 = channels.iter().map(|c| answer.count(*c)).sum();
-        // Thoughts that are counted and not shown are in no delta. Gemini and xAI leave them out of
-        // the output: the total tells.
+        // Reasoning that is counted but not shown is in no delta. Gemini and xAI do not count it in the
+        // output, which the total reveals.
         let hidden = match usage.reasoning {
             Some(n) if !answer.has(Channel::Reasoning) => n,
             _ => 0,

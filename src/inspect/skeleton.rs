@@ -234,7 +234,7 @@ impl Skeleton {
     /// Reads the values of the frame that `bytes` begin with. Returns its length.
     #[inline]
     fn values<'a>(&'a self, bytes: &'a [u8], filled: &mut Filled<'a>) -> Option<usize> {
-        // Up to where the skeleton and the frame are the same.
+        // How far the skeleton and the frame are the same.
         let (mut old, mut new) = (0, 0);
         for (n, hole) in self.holes.iter().enumerate() {
             let fixed = &self.bytes[old..hole.at.start];
@@ -297,7 +297,7 @@ impl Skeleton {
     /// The members that have the values which they have in the skeleton.
     fn same(&self, filled: &Filled<'_>) -> Fixed {
         let values = self.holes.iter().filter_map(|hole| {
-            // Of numbers that count up one that does not is as telling as any.
+            // Among sequence numbers, one that does not increase is as informative as any other.
             let Of::Member(member) = hole.of else { return None };
             let source = value(&self.bytes, hole.at.start, hole.of)?.0;
             let is_same = filled.member(member) == Some(source);
@@ -323,7 +323,7 @@ impl Skeleton {
     ) {
         match attempt {
             SkeletonAttempt::Forget => self.forget(),
-            // What is kept in the list is raised frame by frame.
+            // Listed findings are raised again frame by frame.
             SkeletonAttempt::Confirm(counts) => {
                 self.confirmed = !counts.is_listed;
                 self.counted = counts.counted;
@@ -345,7 +345,7 @@ impl Skeleton {
         let (Some(data), Some(form)) = (view.data, Self::form_of(view.frame)) else { return };
         let is_whole = view.bytes.get(form.1..).is_some_and(|d| d.starts_with(data.as_bytes()));
         let fits = view.frame.kind != FrameKind::Body && view.frame.len <= MAX_FRAME;
-        // A whole message beside the delta is compared with all of the text so far.
+        // A whole message next to the delta is compared with all of the text so far.
         let restates = || memchr::memmem::find(view.bytes, b"\"message\"").is_some();
         let chat = view.chunk.is_some();
         if !is_whole || !fits || chat && restates() || Lone::find(data).is_some() {
@@ -420,7 +420,7 @@ fn holes(
     let mut seen = Vec::new();
     for (key, member) in view.json.into_iter().flat_map(json::Value::entries) {
         let Some(of) = varying.iter().copied().find(|v| key.is(v.key())) else { continue };
-        // Of a key that stands there twice, readers differ in which they take.
+        // If a key occurs twice, readers differ in which one they use.
         if seen.contains(&of) {
             return None;
         }
@@ -434,7 +434,7 @@ fn holes(
             Some((source, _)) if source.len() == span.len() => {
                 holes.push(Hole { at, of: Of::Member(of) });
             }
-            // Whether it counts up is looked at each time.
+            // Whether it increases is checked in each frame.
             _ if of == Varying::SequenceNumber => return None,
             _ => fixed.push((of, member.source().to_owned())),
         }

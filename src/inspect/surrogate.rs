@@ -28,7 +28,7 @@ impl Lone {
         while let Some(next) = memchr::memchr(b'\\', &bytes[at..]) {
             at += next;
             let Some(unit) = escape(bytes, at) else {
-                // Whatever is escaped here begins no escape.
+                // The escaped character does not begin another escape.
                 at += 2;
                 if at > bytes.len() {
                     break;

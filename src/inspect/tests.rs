@@ -142,7 +142,7 @@ fn what_follows_an_end_and_a_second_head_leave_the_frames_alone() {
         bytes: bytes::Bytes::copy_from_slice(text.as_bytes()),
         masked: vec![],
     };
-    // The line says that no byte arrived, and has some.
+    // The line says that no bytes arrived, but has some.
     let uncounted = |text: &'static str| EntryKind::Body {
         len: 0,
         bytes: bytes::Bytes::from_static(text.as_bytes()),

@@ -58,7 +58,7 @@ impl Think {
                     self.spans.push(0..at + TAGS[tag].1.len());
                 }
             } else if TAGS.iter().any(|t| t.0.starts_with(rest) || t.1.starts_with(rest)) {
-                // The beginning of a tag: the next delta tells.
+                // This may be the beginning of a tag: the next delta decides.
                 return;
             }
             self.scan = at + 1;

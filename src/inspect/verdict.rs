@@ -22,7 +22,7 @@ impl Inspection {
     fn verdict_by(&self, words: impl Fn(&Finding) -> String) -> String {
         let mismatch = self.findings().iter().find(|f| f.code == Code::DialectMismatch);
         let parts = match self.cause() {
-            // What the decoder missed was made mild: what is left is true of any dialect.
+            // What the wrong decoder missed was reduced to info, so what remains is true in any dialect.
             Some(cause) if cause.code != Code::DialectMismatch && self.misread().is_some() => {
                 let first = mismatch.map(&words);
                 first.into_iter().chain(self.failed(cause, words(cause))).collect()
@@ -42,7 +42,7 @@ impl Inspection {
     /// The finding that the others follow from: of the gravest, the one that lies deepest.
     pub fn cause(&self) -> Option<&Finding> {
         let worst = self.worst().filter(|s| *s > Severity::Info)?;
-        // An error that came and the [DONE] that hides it (fatal) are one story: the error's.
+        // An error and the [DONE] that hides it (fatal) belong together: the error is the cause.
         let from = worst.min(Severity::Error);
         let has = |code: Code| self.findings().iter().any(|f| f.code == code);
         let follows = |code: Code| {
@@ -66,7 +66,7 @@ impl Inspection {
             code if has(Code::DoneAfterError) && code != Code::DoneAfterError => {
                 parts.push("[DONE] follows it".to_owned());
             }
-            // Truncated: how much had arrived is the next question.
+            // If the answer was truncated, the next question is how much had arrived.
             _ if cause.phase() == Phase::Body && !self.answer().deltas().is_empty() => {
                 parts.push(format!("{} before that", self.counts()));
             }
@@ -91,7 +91,7 @@ impl Inspection {
         if !finishes.is_empty() {
             let quoted: Vec<_> =
                 finishes.iter().take(3).map(|f| format!("\"{}\"", text::preview(f, 40))).collect();
-            // Responses' word for every end that is none of its own: the cause says which.
+            // Responses has one finish reason for every end that is not a regular one: the cause names it.
             let cause = answer.cause(0).map(|c| format!(" ({})", text::preview(c, 40)));
             parts.push(format!("finish {}{}", quoted.join(" and "), cause.unwrap_or_default()));
         }
@@ -109,7 +109,7 @@ impl Inspection {
         if wants_sentinel && answer.sentinel.is_none() && self.frames().len() > 1 {
             parts.push("no [DONE]".to_owned());
         }
-        // A protocol without finish reasons: its terminal event is all there is to say.
+        // A protocol without finish reasons: its terminal event is the only sign of its end.
         let ended = self.ending().terminal == Some(true);
         let what = parts.join(", ");
         match (answer.finished() || self.needs_no_finish() || ended, answer.deltas().is_empty()) {

@@ -189,7 +189,7 @@ pub fn in_addresses(text: &str) -> Vec<Range<usize>> {
 fn in_encoded_queries(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, sign) in text.match_indices("%3") {
-        // `%3D` is the sign between name and value, `%3F` and `%26` stand before a name.
+        // `%3D` is the sign between name and value, `%3F` and `%26` precede a name.
         let equals = at + sign.len();
         if !text[equals..].starts_with(['d', 'D']) {
             continue;
@@ -270,7 +270,7 @@ pub(super) fn of_known_shape(text: &str) -> Vec<Range<usize>> {
             let inside = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
             let rest = &text[at + prefix.len()..];
             let len = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-            // A word with hyphens ("sk-learn-based-approach") has no digit in it.
+            // A hyphenated word ("sk-learn-based-approach") has no digit in it.
             let is_key = rest[..len].bytes().any(|b| b.is_ascii_digit());
             if !inside && len >= *least && is_key {
                 found.push(at..at + prefix.len() + len);

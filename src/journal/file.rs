@@ -457,7 +457,7 @@ fn as_pieces(bytes: &[u8]) -> Vec<FilePiece<'_>> {
             pieces.push(FilePiece::Text(chunk.valid().into()));
         }
         if !chunk.invalid().is_empty() {
-            // Neighbours go into one piece: bytes that are no text at all would else cost ten-fold.
+            // Join neighbors into one piece: binary data would otherwise take ten times the space.
             match pieces.last_mut() {
                 Some(FilePiece::Base64 { base64 })
                     if base64.len() % 4 == 0 && !base64.ends_with('=') =>

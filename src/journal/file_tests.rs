@@ -215,7 +215,7 @@ fn a_read_is_the_same_by_the_short_way_and_by_the_long_one() {
         r#"{"type":"body","x":1,"pieces":[{"base64":"?"}]}"#,
     ];
     for line in lines {
-        // A space keeps the long way.
+        // The added space forces the slow path.
         let long = line.replacen("\"body\",", "\"body\" ,", 1);
         let of = |line: &str| read::decode(line.as_bytes(), &mut Store::default()).ok();
         assert_eq!(of(line), of(&long), "{line}");

@@ -101,7 +101,7 @@ impl Joined {
                 self.outside(byte);
                 continue;
             }
-            // No string goes on after its line: this one was none.
+            // No string continues after its line, so this was not a string.
             if byte == b'\n' {
                 self.end(secrets);
                 continue;
@@ -131,7 +131,7 @@ impl Joined {
             self.key.push(c);
         }
         if self.len == RUN {
-            // What came before the string is out of reach: all continuations are the same.
+            // What precedes the string is out of reach: all continuations are the same.
             self.tails.truncate(1);
         }
         let mut completes = false;
@@ -191,8 +191,8 @@ impl Joined {
             known.retain(|other| *other != tail);
             known.push(tail);
         }
-        // A few bytes end like the inside of a secret by chance: they must not push out what has more of
-        // one. But whatever is old goes before what is new, or a secret that begins is never followed.
+        // A few bytes match the inside of a secret by chance: they must not push out longer matches. But old
+        // tails are dropped before new ones, or a secret that begins would never be followed.
         for of in [Tail::is_short, |tail: &Tail| !tail.is_short()] {
             while known.iter().filter(|tail| of(tail)).count() > MAX_TAILS {
                 let Some(oldest) = known.iter().position(of) else { return };

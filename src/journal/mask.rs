@@ -111,7 +111,7 @@ impl MessageMasker {
             return Vec::new();
         }
         let mut found = self.0.feed(message, secrets);
-        // No string goes on in the next message.
+        // No string continues in the next message.
         self.0.feed(b"\n", secrets);
         found.extend(secrets.find(message));
         sorted(found)

@@ -42,7 +42,7 @@ impl Secrets {
     /// known (a header's value), never in running text: it would be found everywhere.
     pub fn add(&mut self, secret: &str) {
         let secret = secret.trim().as_bytes();
-        // Stars stand for what was masked already.
+        // Stars replace what was already masked.
         if secret.len() < RUN
             || secret.iter().all(|b| *b == b'*')
             || self.secrets.iter().any(|s| s == secret)

@@ -63,7 +63,7 @@ impl Tape {
         if self.repeats {
             return Ok(());
         }
-        // What a giant text took is given back; no text has more values than bytes.
+        // Free the memory that a giant text took; no text has more values than bytes.
         if self.nodes.capacity() > MAX_KEPT.max(bytes.len()) {
             *self = Self::new();
         }

@@ -15,15 +15,15 @@ impl Tape {
             return false;
         }
         let same = common(&self.last, bytes);
-        // Where the last text and this one have been read to. Between values both are the same,
-        // so what stands at `x` in the last one stands at `x - old + new` in this one.
+        // How far the last text and this one have been read. Between values both are the same, so what is at
+        // `x` in the last text is at `x - old + new` in this one.
         let (mut old, mut new) = (0, 0);
         let moved = |x: u32, old: usize, new: usize| (x as usize - old + new) as u32;
         self.stack.clear();
         let mut i = 0;
         while i < self.nodes.len() {
             let node = self.nodes[i];
-            // With one byte more: that a number ends, only the byte after it tells.
+            // Needs one more byte: only the byte after a number shows that it ends.
             if (node.end as usize) < same {
                 i = node.next as usize;
                 continue;
@@ -33,7 +33,7 @@ impl Tape {
             self.nodes[i].start = start;
             match node.kind {
                 Kind::Array | Kind::Object => self.stack.push(i as u32),
-                // Compared with what else stands before the next value.
+                // The key is compared below, with everything else before the next value.
                 Kind::Key => self.nodes[i].end = moved(node.end, old, new),
                 _ => {
                     let between = self.last.get(old..node.start as usize);

@@ -145,7 +145,7 @@ proptest! {
             prop_assert_eq!(used.parse(text), result, "{}", text);
             prop_assert_eq!(format!("{:?}", used.nodes), format!("{:?}", fresh.nodes));
             prop_assert_eq!(used.has_nonfinite(), fresh.has_nonfinite());
-            // The values of what repeats stand where they stood.
+            // A repeated structure has its values at the same nodes.
             let keys = |t: &Tape| -> Vec<_> {
                 let container = |k| matches!(k, Kind::Key | Kind::Array | Kind::Object);
                 t.nodes.iter().map(|n| (container(n.kind).then_some(n.kind), n.next)).collect()

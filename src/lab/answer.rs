@@ -70,7 +70,7 @@ async fn chat(
     // An agent that is called back with a result wants an answer, not the same call again.
     let after = find(AFTER_A_CALL).filter(|_| scenario.calls_tools() && ask.brings_result());
     let Some(answer) = ask.choose(after.unwrap_or(scenario), &mut random) else {
-        // The parser has seen to it that the last answer always holds.
+        // The parser ensures that the last answer always applies.
         return Ok(AfterAnswer::Close);
     };
     let _open = lab.open();

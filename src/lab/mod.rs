@@ -189,7 +189,7 @@ struct Lab {
 
 impl Lab {
     fn new(options: LabOptions) -> Self {
-        // A factor that is none would make every delay nonsense.
+        // A factor that is not a finite number would make every delay meaningless.
         let sane = options.pace.is_finite() && options.pace >= 0.0;
         Self {
             pace: if sane { options.pace } else { 1.0 },

@@ -93,8 +93,8 @@ impl WholeAnswer {
          GET /v1/models has the list as JSON. No key is needed.\n\n",
         );
         for row in SPEAKERS {
-            // Chat's is the address that everybody knows; the others are recognized by their names, as
-            // some of them share a path.
+            // Chat has the well-known address; the other dialects need their name in front, as some of them
+            // share a path.
             let before = match row.dialect {
                 "openai-chat" => String::new(),
                 name => format!("/{name}"),

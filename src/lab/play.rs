@@ -71,7 +71,7 @@ pub(super) async fn play<'a>(
         return Ok(after);
     }
     player.end().await?;
-    // The beginning of the next answer would be unknown.
+    // The client could not tell where the next answer begins.
     let unknown_end = framing == ScenarioFraming::Eof || answer.length.is_some();
     let announced = answer.headers.get("connection").map(String::as_str) == Some("close");
     Ok(match stage.close || unknown_end || announced {
@@ -212,7 +212,7 @@ impl Player<'_> {
         let (first, second) = bytes.split_at_checked(cut).unwrap_or((&bytes, &[]));
         self.send(first).await?;
         if !second.is_empty() {
-            // Long enough for the first part to be read by itself.
+            // Long enough for the client to read the first part separately.
             self.wire.pause(milliseconds(15.0 * self.pace)).await?;
             self.send(second).await?;
         }
@@ -223,8 +223,7 @@ impl Player<'_> {
     /// has been waiting for them.
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         if let Some(gzip) = &mut self.gzip {
-            // A flush after each frame, or the stream would be none. Writing
-            // to memory doesn't fail.
+            // Flush after each frame, or there would be no streaming. Writing to memory doesn't fail.
             drop(gzip.write_all(bytes).and_then(|()| gzip.flush()));
             let coded = std::mem::take(gzip.get_mut());
             return self.transfer(&coded).await;

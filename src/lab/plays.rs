@@ -79,7 +79,7 @@ impl ScenarioAnswer {
         let steps = self.steps().iter().map(ScenarioStep::need).max().unwrap_or(Need::Nothing);
         let own = match &self.content {
             _ if self.set.is_some() || self.usage == UsageMode::Every => Need::Chat,
-            // JSON is written in Chat's words; a page in HTML can come from anywhere.
+            // JSON is written in Chat's format; an HTML page can belong to any dialect.
             Content::Body(body) if body.trim_start().starts_with(['{', '[']) => Need::Chat,
             _ if self.prefix.is_some() || self.end.is_some() => Need::Sse,
             _ => Need::Nothing,

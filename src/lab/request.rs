@@ -64,7 +64,7 @@ pub(crate) async fn read(wire: &mut Wire) -> Result<ReceivedRequest, ReceiveErro
         Ok(head) => head?,
         Err(_) => return Err(SLOW),
     };
-    // Who asks first waits for an answer before it sends the body.
+    // A client that sends `Expect: 100-continue` waits for an answer before it sends the body.
     if head.expects_continue && head.body != Length::Fixed(0) && wire.inbox.is_empty() {
         let go_on = wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         go_on.map_err(|_| ReceiveError::Gone)?;

@@ -271,7 +271,7 @@ impl Scenario {
             let at = answer.span().start;
             answers.push(ScenarioAnswer::new(answer.into_inner(), at, &fault)?);
         }
-        // The last one takes every request that the others left.
+        // The last answer accepts every request that the others left.
         if !answers.last().is_some_and(|answer| answer.when.always()) {
             return Err(fault(0, "the last `answer` must have no `when`".to_owned()));
         }

@@ -113,7 +113,7 @@ impl<'a> Script<'a> {
             Verb::Stall(Some(drip)) => {
                 Act::Stall(Some((self.comment(step, &drip.comment), drip.every)))
             }
-            // All of these speak, and were taken above.
+            // All of these produce speech, and were handled above.
             Verb::Role(_)
             | Verb::Content(_)
             | Verb::Reasoning(..)
@@ -132,7 +132,7 @@ impl<'a> Script<'a> {
     fn speak(&mut self, step: &ScenarioStep, speech: &Speech) {
         let mut frames = Vec::new();
         self.speaker.speak(step.choice, speech, &mut frames);
-        // What ends a stream comes at once, as providers do it.
+        // Frames that end a stream are sent at once, as providers do.
         let mut at_once = step.gap.is_none() && matches!(speech, Speech::Done | Speech::Usage(_));
         for SpokenFrame { event, data } in frames {
             let bytes = match data {
@@ -151,7 +151,7 @@ impl<'a> Script<'a> {
             } else {
                 self.frame(step, bytes);
             }
-            // What else it takes to say the same comes with it.
+            // Further frames for the same step follow without a delay.
             at_once = true;
         }
     }
@@ -288,8 +288,7 @@ fn speeches<'a>(verb: &'a Verb, tools: &[Declared], random: &mut Random) -> Opti
             Box::new(list.map(|text| Speech::Reasoning(text, *field)))
         }
         Verb::Generate { pieces, whole } => {
-            // A generator of its own, so that the jitter between the pieces
-            // doesn't change the text.
+            // A separate generator, so that the jitter between the pieces doesn't change the text.
             let own = Random::of_exchange(random.next(), 0);
             let speeches_left = text::generated(own, *pieces);
             if *whole {

@@ -180,7 +180,7 @@ pub(super) struct RawStep {
     cut: Option<bool>,
     reset: Option<bool>,
     stall: Option<TrueOr<Drip>>,
-    // Beside the verb.
+    // Options next to the verb.
     field: Option<ReasoningField>,
     #[serde(default)]
     whole: bool,

@@ -76,7 +76,7 @@ fn example(schema: &Value, name: &str, depth: usize) -> Value {
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
         kind => kind.as_str(),
     };
-    // Gemini writes the types in capitals.
+    // Gemini writes the types in upper case.
     match kind.unwrap_or_default().to_ascii_lowercase().as_str() {
         "string" => json!(word(name)),
         "integer" | "number" => json!(1),

@@ -39,8 +39,8 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        // Without this, small writes wait for each other in the kernel.
-        // A socket that refuses is closed already, which the first read tells.
+        // Without this, small writes wait for each other in the kernel. A socket that refuses it is already
+        // closed, which the first read shows.
         drop(stream.set_nodelay(true));
         let inbox = BytesMut::new();
         Self { stream, inbox }
@@ -56,7 +56,7 @@ impl Wire {
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         let (mut reader, mut writer) = self.stream.split();
         tokio::select! {
-            // What can be written at once is, without asking who is there.
+            // Write at once if possible, without checking whether the client is still there.
             biased;
             written = timeout(WRITE_LIMIT, writer.write_all(bytes)) => match written {
                 Ok(Ok(())) => Ok(()),
@@ -94,7 +94,7 @@ impl Wire {
                 }
             }
         };
-        // Either is fine: it is over.
+        // Whether it drained or timed out, the connection is over.
         drop(timeout(LINGER, drain).await);
     }
 

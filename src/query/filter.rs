@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(frames("len<20"), [1, 4]);
         assert_eq!(frames("len>=14 len<=14"), [1, 4]);
         assert_eq!(frames("kind:event !path:choices"), [4]);
-        // Without times no time is longer or shorter.
+        // Without times no gap is longer or shorter.
         assert_eq!(frames("gap>0s"), [0; 0]);
     }
 

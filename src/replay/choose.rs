@@ -76,7 +76,7 @@ impl Chooser {
             }
             ChosenBy::Path | ChosenBy::Body => {
                 let fitting = self.recorded.iter().enumerate().filter(|(_, (r, _))| fits(r));
-                // The one that was served least, the first of these; the last one once all were.
+                // The first one that was not served yet, or the last one if all were.
                 let fitting: Vec<_> = fitting.map(|(i, (_, served))| (i, *served)).collect();
                 let fresh = fitting.iter().find(|(_, served)| *served == 0);
                 fresh.or(fitting.last())?.0

@@ -94,7 +94,7 @@ pub enum FaultError {
 /// A place or a key is not in the recording.
 pub fn apply(recorded: &mut Recorded, faults: &[Fault]) -> Result<(), FaultError> {
     let original = recorded.bytes();
-    // Writes are gathered and cut when everything else is in place.
+    // Buffering and chunking apply after all other faults.
     let late = |f: &&Fault| matches!(f, Fault::Buffer(_) | Fault::Chunk(_));
     for fault in faults.iter().filter(|f| !late(f)).chain(faults.iter().filter(late)) {
         put(recorded, fault, &original)?;
@@ -378,7 +378,7 @@ fn gather(recorded: &mut Recorded, size: usize) {
         }
     }
     if !held.is_empty() {
-        // The rest comes with the end.
+        // The rest is sent with the end.
         put(waited + std::mem::take(&mut recorded.end_delay), &held);
     }
     recorded.body = out;

@@ -88,7 +88,7 @@ fn frames_are_dropped_doubled_and_swapped_and_nothing_else() {
         body(&["drop@frame:1", "drop@frame:2"]),
         all.replace(&format!("{one}{comment}"), "")
     );
-    // What follows a dropped frame comes when it came.
+    // Frames after a dropped one keep their times.
     let it = with(&["drop@frame:1"]);
     let times: u64 = sent(&it).iter().map(|w| w.0).sum();
     assert_eq!(times, 3500);

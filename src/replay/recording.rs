@@ -96,7 +96,7 @@ impl Recorded {
     /// An event stream of these bytes, under these headers: each event is a write, and all of them
     /// follow each other at once.
     pub fn stream(head: &Head, body: &[u8]) -> Self {
-        // They describe another body, or the connection that it came on.
+        // These headers describe another body, or the connection that it arrived on.
         const OTHERS: &[&str] = &[
             "content-length",
             "content-encoding",
@@ -221,7 +221,7 @@ impl Gathering {
                 self.out.head = Some((self.delay(entry.at), head.clone()));
             }
             EntryKind::Body { len, bytes: settled, .. } => {
-                // What a read brought may be settled with a later one.
+                // The bytes of a read may only be settled by a later entry.
                 self.reads.push((entry.at, *len as usize));
                 self.bytes.extend_from_slice(settled);
             }

@@ -67,7 +67,7 @@ pub(super) fn head_bytes(recorded: &Recorded, head: &Head, framing: ReplayFramin
             "transfer-encoding" if framing != ReplayFraming::Chunked => continue,
             "content-length" if framing == ReplayFraming::Chunked => continue,
             "content-length" if !right => length.to_string(),
-            // Of HTTP/2, and of the connection that is no more.
+            // These values belong to HTTP/2, or to a connection that no longer exists.
             "connection" | "keep-alive" if framing == ReplayFraming::Eof => continue,
             _ => value.clone(),
         };
@@ -113,8 +113,8 @@ pub(super) async fn end(
             times.after(wire, recorded.end_delay).await?;
             return Ok(AfterAnswer::Reset);
         }
-        // The client left, and the server was still there: it stays so, or a client that waits as long as the first
-        // one did sees now an end and now none.
+        // The client left while the server was still there. Stay silent, or a client that waits as long as
+        // the first one did would sometimes see an end and sometimes not.
         EndCause::Timeout(_) | EndCause::Cancelled => {
             wire.pause(SILENCE).await?;
             return Ok(AfterAnswer::Close);

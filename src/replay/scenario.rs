@@ -73,7 +73,7 @@ fn quoted(bytes: &[u8], raw: bool) -> String {
             }
         }
     }
-    // TOML's basic strings have the escapes of JSON, and one of their own beyond U+FFFF.
+    // TOML's basic strings have JSON's escapes, and another one for characters beyond U+FFFF.
     let mut out = String::new();
     for c in serde_json::Value::from(text).to_string().chars() {
         match c as u32 {

@@ -87,7 +87,7 @@ impl Replay {
         request: &ReceivedRequest,
     ) -> Result<AfterAnswer, Gone> {
         let wanted = Wanted::of(request);
-        // A lock that a panic left behind is as good as any.
+        // A lock poisoned by a panic is still usable.
         let found = self.chooser.lock().unwrap_or_else(|e| e.into_inner()).choose(&wanted);
         let asked = format!("{} {}", request.method, wanted.path);
         match found {
@@ -146,7 +146,7 @@ async fn play(
             times.after(wire, *delay).await?;
             head
         }
-        // Nothing came, and nothing comes.
+        // Nothing was received in the recording, so nothing is sent.
         (None, _, true) => {
             return end(wire, recorded, ReplayFraming::None, false, &mut times).await;
         }

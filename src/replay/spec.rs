@@ -111,7 +111,7 @@ fn renaming(value: &str) -> Result<Fault, SpecProblem> {
     if from.iter().any(String::is_empty) {
         return Err(SpecProblem::Path);
     }
-    // The new name may stand alone, or behind the same path.
+    // The new name may be given alone, or with the same path in front.
     if !to.is_empty() && to != from[..from.len() - 1] {
         return Err(SpecProblem::NotTheLastName);
     }

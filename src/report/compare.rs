@@ -30,7 +30,7 @@ pub fn comparison(a: ExchangeId, b: ExchangeId, c: &Comparison) -> Value {
         Amount::None => Value::Null,
         Amount::Time(t) => crate::journal::file::seconds(*t).into(),
         Amount::Count(n) | Amount::Code(n) => (*n).into(),
-        // Three figures after the point are more than a clock gives.
+        // A clock is not precise enough for more than three decimals.
         Amount::Rate(r) => ((r * 1e3).round() / 1e3).into(),
         Amount::Word(w) => visible(w, Newlines::Show).into(),
     };
@@ -99,7 +99,7 @@ pub fn compare(
     };
     writeln!(out, "   {}", palette.dim(expected))?;
     figures(c, palette, out)?;
-    // Of two answers of their own the differences tell where what matters stands.
+    // For two independent answers, the differences name the paths that matter.
     if !c.foreign && c.expect == Expect::Same {
         paths(c, palette, out)?;
     }
@@ -204,7 +204,7 @@ fn paths(c: &Comparison, palette: Palette, out: &mut Page) -> io::Result<()> {
     if differ.is_empty() {
         return Ok(());
     }
-    // What only one side has comes first; the sort keeps the order of the shape otherwise.
+    // Paths that only one side has come first; otherwise the sort keeps the order of the shape.
     differ.sort_by_key(|p| p.counts[0] > 0 && p.counts[1] > 0);
     writeln!(out, "\n{}", palette.bold("paths that differ"))?;
     for path in differ.iter().take(MAX_PATHS) {

@@ -40,7 +40,7 @@ pub fn curl(request: &Request, key_env: Option<&str>) -> String {
         };
         lines.push(format!("-H {header}"));
     }
-    // No argument can hold a zero byte: such a body comes through a pipe.
+    // No argument can hold a zero byte: such a body is piped in.
     let piped = request.body.contains(&0);
     match (request.body.is_empty(), piped) {
         (true, _) => {}
@@ -140,7 +140,7 @@ mod tests {
             let command = curl(&request, None);
             let shown = crate::text::visible(&command, crate::text::Newlines::Keep);
             assert_eq!(shown, command);
-            // In the place of curl: what it would send, its last argument or its input.
+            // A stand-in for curl: prints what it would send, its last argument or its input.
             let fake = "curl() { for a; do :; done; \
                         if [ \"$a\" = @- ]; then cat; else printf %s \"$a\"; fi; }\n";
             let mut bash = std::process::Command::new("bash");

@@ -39,10 +39,10 @@ pub fn har(
     origin: &RecordingOrigin,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    // Without a date it is the epoch: the field is required.
+    // Without a date use the epoch: the field is required.
     let epoch =
         OffsetDateTime::parse(&origin.created, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    // Entry by entry: the bodies of a long session need not be in memory twice.
+    // Write entry by entry, so that the bodies of a long session are not in memory twice.
     write!(
         out,
         "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{\"name\":\"sselens\",\"version\":{}}},\"entries\":[",
@@ -149,7 +149,7 @@ fn timings(seen: &Inspection) -> (f64, Value) {
     let phases = json!({
         "blocked": -1,
         "dns": between(t.request, t.resolved).unwrap_or(-1.0),
-        // The handshake is part of it, by the specification.
+        // By the specification, this includes the TLS handshake.
         "connect": between(begun, t.tls.or(t.connected)).unwrap_or(-1.0),
         "ssl": between(t.connected, t.tls).unwrap_or(-1.0),
         "send": 0,
@@ -270,7 +270,7 @@ fn line(entry: &Entry, seen: &Inspection) -> Value {
     let mut line: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_default();
     let take = match &entry.kind {
         EntryKind::Request(r) if std::str::from_utf8(&r.body).is_ok() => Some(r.body.len()),
-        // Of a coded body the archive has only what it decodes to.
+        // The archive has a coded body only in its decoded form.
         EntryKind::Body { bytes, .. } if !seen.is_decoded() => Some(bytes.len()),
         _ => None,
     };

@@ -147,7 +147,7 @@ fn timeline(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         "<svg viewBox=\"0 0 {WIDTH} 64\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"timeline\">"
     )?;
     writeln!(out, "<rect x=\"0\" y=\"22\" width=\"{WIDTH}\" height=\"2\" fill=\"var(--line)\"/>")?;
-    // One line a column and channel, however many frames there are.
+    // Draw one line per column and channel, however many frames there are.
     let mut drawn = std::collections::BTreeSet::new();
     for index in 0..i.frames().len() {
         let Some(at) = i.frame_at(index) else { continue };
@@ -180,7 +180,7 @@ fn timeline(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         let label = format!("{name} {}", since(i, Some(at)));
         let wide = label.len() as u64 * 7;
         let place = x(at).min(WIDTH.saturating_sub(wide));
-        // Labels that would lie over each other are left out; the figures are below anyway.
+        // Leave out labels that would overlap; the figures are listed below anyway.
         if place >= right {
             writeln!(out, "<text x=\"{place}\" y=\"54\">{}</text>", escaped(&label))?;
             right = place + wide + 8;

@@ -15,7 +15,7 @@ pub(super) fn code(text: &str) -> String {
     }
     let text = text.replace(['\n', '\r'], " ");
     let ticks = "`".repeat(longest_run(&text) + 1);
-    // A space on both sides is taken off again, where the text begins or ends with a backtick.
+    // Markdown removes one space on both sides; it is needed if the text begins or ends with a backtick.
     let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
@@ -54,7 +54,7 @@ fn escaped(text: &str, linked: bool) -> String {
             '@' if !linked && next.is_alphanumeric() => out.push_str("`@`"),
             '#' if next.is_ascii_digit() && linked => out.push(c),
             '#' if next.is_ascii_digit() => out.push_str("`#`"),
-            // Inside a word it marks nothing.
+            // Inside a word it is not markup.
             '_' if before.is_alphanumeric() && next.is_alphanumeric() => out.push(c),
             '\\' | '`' | '*' | '_' | '<' | '[' | '|' | '~' | '&' | '$' | '#' => {
                 out.push('\\');

@@ -85,7 +85,7 @@ impl Ndjson {
                 self.findings(x, inspection, out, |_| true)?;
                 return self.line(out, &summary(x, inspection, FindingsDetail::Counted));
             }
-            // What the client said has frames, and is no part of the body.
+            // The client's messages have frames, but are not part of the body.
             EntryKind::Sent { .. }
             | EntryKind::Bare { .. }
             | EntryKind::Resolved { .. }

@@ -429,7 +429,7 @@ fn python(value: &Value, depth: usize) -> String {
 /// A JSON value as a literal of JavaScript, indented.
 fn javascript(value: &Value) -> String {
     let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
-    // Escaped as everything that goes to a terminal is; outside strings nothing needs it.
+    // Escape as for a terminal; only strings can need it.
     let escaped = |c: char| match c {
         '\n' => "\n".to_owned(),
         c if crate::text::is_hazard(c) => {

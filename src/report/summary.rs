@@ -62,7 +62,7 @@ pub fn summary(x: ExchangeId, i: &Inspection, findings: FindingsDetail) -> Value
     }
     out["timing"] = timing(i);
     out["counts"] = counts(i);
-    // An empty body has no framing by itself, but by its label.
+    // An empty body has no framing of its own; its content type decides.
     let empty = sse::Sse::default();
     let labeled = i.body().is_empty() && i.content_type().is_some_and(is_event_stream);
     let sse = i.sse().or(labeled.then_some(&empty));
@@ -225,7 +225,7 @@ fn sse_counts(s: &sse::Sse) -> Value {
 pub(super) fn digits(retry: Option<&str>) -> Option<serde_json::Value> {
     let digits = retry?;
     digits.parse::<u64>().map(Into::into).ok().or_else(|| {
-        // There may be any number of them: the largest that readers of JSON agree on.
+        // The number may have any length: use the largest that JSON readers agree on.
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         is_number.then(|| u64::MAX.into())
     })

@@ -38,7 +38,7 @@ impl Often {
         }
         let seconds = |t: f64| t / 1e6;
         let (middle, apart) = ((least + most) as f64 / 2.0, (most - least) as f64 / 2.0);
-        // What differs by more has no one limit.
+        // Times that differ by more do not come from one limit.
         Some(match apart * 10.0 <= middle {
             true => format!("always after {:.2} s ± {:.2}", seconds(middle), seconds(apart)),
             false => format!("after {:.2} to {:.2} s", seconds(least as f64), seconds(most as f64)),
@@ -199,13 +199,13 @@ fn matrix(t: &Tally, palette: Palette, out: &mut Page) -> io::Result<()> {
     let mut cases: Vec<(Case, u64, Vec<ExchangeId>)> = Vec::new();
     for kind in t.groups().iter().flat_map(|g| &g.kinds) {
         match cases.iter_mut().find(|c| c.0 == kind.case) {
-            // The groups go by size: the smallest request that shows it is the example.
+            // Groups are sorted by size: the smallest request that shows the case is the example.
             Some(case) => case.1 += kind.count,
             None => cases.push((kind.case, kind.count, kind.examples.clone())),
         }
     }
     cases.sort_by_key(|c| (c.0.outcome, std::cmp::Reverse(c.1)));
-    // Letters would be taken for the sides of a comparison.
+    // Letters would be mistaken for the sides of a comparison.
     let names: Vec<String> = cases
         .iter()
         .enumerate()
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(always(&[2_000_000]), None);
         let parts = always(&[1_980_000, 2_000_000, 2_020_000]);
         assert_eq!(parts.as_deref(), Some("always after 2.00 s ± 0.02"));
-        // A tenth to either side is as far apart as one limit may be.
+        // A tenth to either side is the largest spread of one limit.
         assert_eq!(always(&[900_000, 1_100_000]).as_deref(), Some("always after 1.00 s ± 0.10"));
         assert_eq!(always(&[800_000, 1_200_000]).as_deref(), Some("after 0.80 to 1.20 s"));
     }

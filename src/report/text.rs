@@ -171,7 +171,7 @@ fn findings(i: &Inspection, palette: Palette, out: &mut Page) -> io::Result<()> 
         place.extend(f.offset.map(|n| format!("byte {n}")));
         place.extend(i.timing.since_request(f.at).map(|s| format!("{s:.3} s")));
         let label = format!("{mark} {:<5} {}", f.severity.name(), f.code);
-        // What follows from the one above stands under it.
+        // A finding that follows from the one above is shown under it.
         let under = if group.under { "  └ " } else { "  " };
         let indent = if group.under { "    " } else { "" };
         let place = palette.dim(&place.join(" · "));

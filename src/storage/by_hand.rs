@@ -116,7 +116,7 @@ impl UnfinishedExchange {
             let side = usize::from(sender == Sender::Client);
             let Some(web_socket) = &mut self.web_socket else { break };
             self.settled[side].extend(web_socket.finish(sender, &mut self.secrets));
-            // Reads are settled whole and in order.
+            // All reads are settled by now, in order.
             for (i, settled) in self.reads[side].iter().zip(std::mem::take(&mut self.settled[side]))
             {
                 if let Some(

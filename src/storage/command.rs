@@ -63,7 +63,7 @@ pub enum CurlError {
 /// The value of the header for a user and a password, `USER:PASSWORD`.
 pub(super) fn basic(login: &str) -> Result<String, CurlError> {
     use base64::Engine as _;
-    // What is encoded now cannot be filled in later.
+    // A variable cannot be filled in once the login is encoded.
     if let Some((_, name)) = login.split_once("${") {
         return Err(CurlError::Unset(name.split('}').next().unwrap_or_default().to_owned()));
     }

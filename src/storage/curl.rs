@@ -192,8 +192,8 @@ impl CurlReading {
         let url = draft.url.take().ok_or(CurlError::NoAddress)?;
         draft.url = Some(if url.contains("://") { url } else { format!("http://{url}") });
         if self.signed {
-            // Then `--user` is what signs, and no header; keys of AWS sign here where the
-            // provider's do.
+            // Then `--user` holds the signing keys, and is no header; this program signs with the provider's
+            // AWS keys.
             draft.headers.retain(|(k, v)| k != "authorization" || !v.starts_with("Basic "));
             curl.ignored.push("--aws-sigv4 (a provider with aws_region signs: -p bedrock)".into());
         }

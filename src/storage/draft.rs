@@ -44,7 +44,7 @@ impl KeptDraft {
     /// The same without credentials: headers that are some are left out, those in the address and in
     /// the body are starred.
     fn masked(mut self) -> Self {
-        // What only names a variable is none.
+        // A header that only names a variable is not a credential.
         let is_template = self.variables.is_some();
         self.headers.retain(|(name, value)| {
             !is_secret_name(name) || (is_template && credential(value).starts_with("${"))
@@ -113,7 +113,7 @@ fn keep(path: &Path, drafts: &Receiver<KeptDraft>) {
         if draft.body.len() <= MAX_BODY {
             let _ = write(path, &draft.masked());
         }
-        // More keys follow; the last one is written when they stop, or at the end.
+        // More key presses follow; the latest draft is written when they pause, or at the end.
         match drafts.recv_timeout(REST) {
             Ok(newer) => {
                 let newest = drafts.try_iter().last().unwrap_or(newer);

@@ -217,7 +217,7 @@ fn damage(damaged: &[DamagedLine]) -> String {
 
 /// Notes the damage in the exchanges that it lies in.
 fn note_damage(entries: &mut Vec<Entry>, damaged: &[DamagedLine]) {
-    // From the end, so that places before stay true; damage at one place is one note.
+    // Insert from the end, so that earlier places stay valid; damage at one place becomes one note.
     let places: Vec<&[DamagedLine]> = damaged.chunk_by(|a, b| a.entries == b.entries).collect();
     for lines in places.into_iter().rev() {
         let place = lines[0].entries.min(entries.len());
@@ -227,7 +227,7 @@ fn note_damage(entries: &mut Vec<Entry>, damaged: &[DamagedLine]) {
         let Some(near) = before.filter(|_| !is_over || after.is_none()).or(after) else { continue };
         let kind = EntryKind::note(Code::SessionDamaged, damage(lines));
         let note = Entry { exchange: near.exchange, at: near.at, kind };
-        // Nothing follows an end.
+        // Nothing may follow an end, so the note goes before it.
         let place = if is_over && after.is_none() { place - 1 } else { place };
         entries.insert(place, note);
     }
@@ -311,7 +311,7 @@ impl Bare {
         let Some(mut head) = self.head.take() else { return self.body(bytes, at) };
         head.extend_from_slice(&bytes);
         let mut out = Vec::new();
-        // Where the head begins that is not known to be an interim one.
+        // Where the first head begins that may be the final one, not an interim one.
         let mut from = 0;
         loop {
             let rest = &head[from..];

@@ -96,7 +96,7 @@ fn a_capture_that_is_shorter_than_its_head_promised_was_cut_off() {
     for (headers, want) in [
         ("content-length: 9", Unknown),
         ("content-length: 10", Truncated),
-        // curl may have undone the coding, and writes what is chunked without its chunks.
+        // curl may have decoded the body, and writes a chunked body without its chunks.
         ("content-length: 10\r\ncontent-encoding: gzip", Unknown),
         ("content-length: 10\r\ntransfer-encoding: chunked", Unknown),
         ("content-length: ten", Unknown),
@@ -137,7 +137,7 @@ fn the_beginning_of_a_long_file_has_no_end() {
     let body = path("body.sse", &b"data: x\n\n".repeat(100_000));
     let begun = beginning(&body, &hints).unwrap();
     assert_eq!(kinds(&begun.entries), ["bare", "body"]);
-    // One line without an end, and an archive.
+    // A line that never ends, and an archive.
     assert!(beginning(&path("line.sse", &vec![b'x'; 400_000]), &hints).is_none());
     let mut archive = b"{\"log\":{\"entries\":[\n".to_vec();
     archive.resize(400_000, b' ');

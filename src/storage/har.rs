@@ -222,7 +222,7 @@ pub(super) fn read(bytes: &[u8], hints: &BodyHints) -> Result<Recording, HarErro
         }
         foreign(x, item, hints, &mut recording)?;
     }
-    // One of ours had the exchanges interleaved as they came.
+    // An archive of this program had the exchanges interleaved as they arrived.
     if recording.entries.iter().all(|e| e.at.is_some()) {
         recording.entries.sort_by_key(|e| e.at);
     }

@@ -63,7 +63,7 @@ impl HttpieReading {
                 value()?;
                 self.curl.ignored.push(name.to_owned());
             }
-            // How its output looks.
+            // Other options only format the output.
             name if name.starts_with('-') && name.len() > 1 => {}
             _ => self.plain.push(arg.to_owned()),
         }

@@ -185,7 +185,7 @@ impl Worker {
                             self.memory.push(entry);
                         }
                     }
-                    // What stands before it must be written before it.
+                    // Entries received before this order must be written before it.
                     other => {
                         others.push(other);
                         break;
@@ -316,7 +316,7 @@ impl AutosaveFolder {
             std::os::unix::fs::PermissionsExt::from_mode(0o700),
         )?;
         self.prune();
-        // Names begin with the second.
+        // File names begin with the time, to the second.
         let stamp = crate::text::to_the_second(created).replace(':', "-");
         let name = |n: u32| {
             self.folder.join(format!(
@@ -343,7 +343,7 @@ impl AutosaveFolder {
             let is_old = i + 1 >= self.keep_files.max(1) || bytes > self.keep_bytes;
             // Another instance may be writing to it.
             if is_old && !is_live(path) {
-                // A file that cannot be removed is no reason to keep this session from being kept.
+                // A file that cannot be removed is no reason not to save this session.
                 let _ = std::fs::remove_file(path);
             }
         }

@@ -118,7 +118,7 @@ fn a_file_that_has_room_for_some_lines_keeps_those() {
     let path = dir.path().join("s");
     let trouble: Trouble = Arc::new(|_| {});
     let (mut target, _) = Target::create(&path, b"{}\n".to_vec(), &trouble).unwrap();
-    // As the kernel leaves it when there is no room for more.
+    // The state that the kernel leaves when the disk is full.
     std::fs::write(&path, b"{}\n1\n22\n3").unwrap();
     assert_eq!(target.keep_whole_lines(b"1\n22\n333\n"), 2);
     assert_eq!(std::fs::read(&path).unwrap(), b"{}\n1\n22\n");
@@ -186,7 +186,7 @@ fn a_file_that_fails_is_told_once_and_the_rest_goes_on() {
     let recorder = Recorder::start("t".into(), None, move |t| log.lock().unwrap().push(t)).unwrap();
     let path = dir.path().join("s");
     recorder.also(&path).unwrap();
-    // A file system that fills up while it is written cannot be had here; a broken pipe can.
+    // A file system that fills up while it is written is not available here; a broken pipe is.
     assert!(recorder.also(Path::new("/dev/full")).is_err());
     recorder.writer()(&entry(7));
     recorder.close();

@@ -150,7 +150,7 @@ fn parse(path: &Path, text: &str) -> Result<RequestFile, RequestFileError> {
     if is_json(path) {
         return serde_json::from_str(text).map_err(|e| {
             let place = format!("{}:{}:{}", path.display(), e.line(), e.column());
-            // Its own words end with the place.
+            // serde_json's message ends with the place; remove it.
             let why = e.to_string();
             let why = why.split(" at line ").next().unwrap_or_default().to_owned();
             RequestFileError::Form { place, why }

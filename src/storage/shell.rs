@@ -65,7 +65,7 @@ pub(super) fn words(command: &str, variable: Lookup<'_>) -> Option<Words> {
     let words = match is_for_cmd(command) {
         true => of_cmd(command, variable),
         false => {
-            // A prompt's `^` at line ends is cmd.exe's.
+            // A `^` at a line end continues the line in cmd.exe.
             let plain = expand(command, variable).replace("^\r\n", " ").replace("^\n", " ");
             shlex::split(&plain)?
         }
@@ -104,7 +104,8 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
             }
             ('$', None | Some('"')) => match name(&mut chars) {
                 Name::Variable(name) => put(&mut out, &name, variable, |out, c| {
-                    // Inside double quotes these four keep a meaning; outside, a word has to stay one.
+                    // These four characters are special inside double quotes; outside, the value must stay
+                    // one word.
                     let keep = quote.is_none() && !c.is_alphanumeric() || "\"\\$`".contains(c);
                     out.extend(keep.then_some('\\'));
                     out.push(c);
@@ -114,7 +115,7 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
                     out.push_str(&text);
                 }
             },
-            // A line that goes on; the pasted text may have either kind of line end.
+            // A line continuation; the pasted text may have either kind of line end.
             ('\\', None | Some('"')) if matches!(chars.peek(), Some('\n' | '\r')) => {
                 if chars.next() == Some('\r') {
                     chars.next_if_eq(&'\n');
@@ -142,7 +143,7 @@ fn expand(command: &str, variable: Lookup<'_>) -> String {
 
 /// The text of `$'…'`, behind its first quote, up to and with the last.
 fn unescaped(chars: &mut Peekable<Chars<'_>>) -> String {
-    // Escapes may write the bytes of one character.
+    // Escapes may write a character byte by byte.
     let mut text = Vec::new();
     while let Some(c) = chars.next() {
         match c {

@@ -43,7 +43,7 @@ impl Target {
         let mut file = open(path)?;
         let regular = file.metadata()?.is_file();
         if let Err(e) = file.write_all(&bytes) {
-            // A beginning of a session is none.
+            // The beginning of a session is not a session.
             if regular {
                 let _ = file.set_len(0);
             }
@@ -146,10 +146,10 @@ fn lines(bytes: &[u8]) -> usize {
 /// Opens a file for writing: a new one, an empty one, or what is no file at all (a pipe). It is locked
 /// before anything in it changes, so that of two programs one writes.
 fn open(path: &Path) -> std::io::Result<File> {
-    // Whoever loses a race for the name sees what the other made of it.
+    // A program that loses the race for the name sees what the other one created.
     for _ in 0..16 {
         let mut options = OpenOptions::new();
-        // It is read again where it is to be saved under another name as well; a pipe is not.
+        // A file is read again if it is saved under another name as well; a pipe is not.
         options.read(path.metadata().map_or(true, |m| m.is_file())).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -163,7 +163,7 @@ fn open(path: &Path) -> std::io::Result<File> {
         if !file.metadata()?.is_file() {
             return Ok(file);
         }
-        // Where there are no locks, nothing can be said.
+        // Where locks are not supported, this cannot be checked.
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(exists("another program is writing to it; it was left unchanged"));
         }
@@ -171,7 +171,7 @@ fn open(path: &Path) -> std::io::Result<File> {
             return Err(exists("is not a session of this program; it was left unchanged"));
         }
         match aside(path) {
-            // The lock is held until it has its other name.
+            // Hold the lock until the file has its other name.
             Some(kept) => std::fs::rename(path, kept)?,
             None => {
                 // The mode above is for new files only.
@@ -228,7 +228,7 @@ fn syncer(file: &File, path: &Path, trouble: Trouble) -> Option<(SyncSender<()>,
         while queue.recv().is_ok() {
             match file.sync_data() {
                 Ok(()) => {}
-                // Pipes and some file systems cannot; nothing is lost by that.
+                // Pipes and some file systems cannot sync; nothing is lost by that.
                 Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
                     return;
                 }

@@ -32,7 +32,7 @@ pub(super) async fn read(
 
 /// The last that is said to a client: it has a second to read it.
 pub(super) async fn last_word(client: &mut ClientSocket, bytes: &[u8]) {
-    // A client that does not listen has left.
+    // A client that does not read has disconnected.
     let _ = client.write_all(bytes).await;
     let _ = client.shutdown().await;
     let mut rest = vec![0; 4096];

@@ -80,7 +80,7 @@ impl Connection {
         else {
             return self.shared.routes.route(target);
         };
-        // A client behind a proxy setting sends the whole address.
+        // A client with a proxy setting sends the whole address.
         let (authority, path) = match rest.find(['/', '?']) {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
@@ -91,10 +91,11 @@ impl Connection {
         if !self.shared.may_proxy || !scheme.eq_ignore_ascii_case("http") {
             return None;
         }
-        // A login before the host is no name.
+        // A login in front of the host is not part of the name.
         let name = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let mut upstream = Upstream::at(name, &format!("http://{authority}")).ok()?;
-        // A proxy for a whole program sees more than its calls to providers.
+        // A proxy for a whole program also sees requests that are not calls to providers, so do not record
+        // those.
         upstream.is_recorded = self.shared.intercept.is_none();
         Some(Route { upstream: Arc::new(upstream), target: path.to_owned() })
     }
@@ -115,7 +116,7 @@ impl Connection {
             },
         );
         self.may_upgrade |= line.method == "CONNECT";
-        // A client that was decrypted has named the host itself.
+        // A decrypted client has already named the host itself.
         let host = self.decrypted.is_none().then_some(host.as_str());
         self.requests.go(line, &route.target, host)
     }

@@ -144,7 +144,7 @@ impl ObserverBacklog {
                 return waited;
             }
             waited = true;
-            // Asked again after a while: a notice can come between the look and the wait.
+            // Check again after a while: a notification can arrive between the check and the wait.
             let _ = tokio::time::timeout(std::time::Duration::from_millis(50), less).await;
         }
     }

@@ -41,7 +41,7 @@ const VARIABLES: &[Variable] = &[
     row("AZURE_OPENAI_ENDPOINT", "azure", "", false),
     row("AZURE_API_BASE", "azure", "", false),
     row("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "bedrock", "", false),
-    // All of AWS: pointed at the tap only where it was pointed somewhere already.
+    // This applies to all of AWS, so it points to the tap only if the user had already set it.
     row("AWS_ENDPOINT_URL", "aws", "", false),
     row("COPILOT_PROVIDER_BASE_URL", "copilot", "/v1", false),
 ];
@@ -73,7 +73,7 @@ pub fn through_proxy(
     };
     let mut environment = all(PROXY, tap);
     environment.extend(all(CA_FILE, file));
-    // Node asks no proxy by itself; newer versions do with this.
+    // Node ignores proxy variables by default; newer versions use them if this is set.
     environment.push(("NODE_USE_ENV_PROXY".into(), "1".into()));
     let local = LOOPBACK.iter().filter(|host| !decrypted.contains(host));
     environment.extend(no_proxy(get, &local.copied().collect::<Vec<_>>()));
@@ -132,7 +132,8 @@ impl Launch {
             Upstream::at(v.group, &address).ok().filter(|u| !u.origin.host.is_empty())
         };
         for v in VARIABLES {
-            // What an unset variable would mean: what another of the group says, or the provider.
+            // The value that an unset variable stands for: that of another one in the group, or the
+            // provider's.
             let own = set(v);
             let siblings = || VARIABLES.iter().filter(|o| o.group == v.group).find_map(set);
             let suffix = |u: &Upstream| u.version().to_owned();
@@ -243,7 +244,7 @@ mod tests {
             ],
             &[],
         );
-        // LiteLLM reads the first of the two: it must not lead elsewhere than the second did.
+        // LiteLLM reads the first of the two: it must lead to the same upstream as the second.
         assert_eq!(value(&env, "OPENAI_API_BASE"), Some("http://t/openai"));
         assert_eq!(value(&env, "OPENAI_BASE_URL"), Some("http://t/openai/v1"));
         assert_eq!(value(&env, "AWS_ENDPOINT_URL"), Some("http://t/aws"));

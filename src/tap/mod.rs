@@ -133,7 +133,7 @@ impl Tap {
         listener.set_nonblocking(true).map_err(bad)?;
         let addr = listener.local_addr().map_err(bad)?;
         let mut tls = crate::transport::tls_config(&options.transport)?;
-        // What the client speaks is what the upstream gets.
+        // The client's HTTP version is also used upstream.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut tls_http2 = tls.clone();
         tls_http2.alpn_protocols = vec![b"h2".to_vec()];
@@ -171,7 +171,7 @@ impl Tap {
                     Err(e) => drop(e),
                 }
             });
-            // A look-up of a name cannot be stopped, and its answer is not needed any more.
+            // A DNS lookup cannot be stopped, and its answer is no longer needed.
             runtime.shutdown_background();
         })?;
         Ok(Self { addr, cancel, threads: vec![pump, observing] })
@@ -246,7 +246,7 @@ impl Shared {
 
     /// Waits until so many responses of a connection are complete; false if that cannot be known any more.
     async fn complete(&self, progress: &CompletedResponses, count: u32) -> bool {
-        // The observer takes its time unless somebody waits for it.
+        // Wake the observer, which gathers events unless something waits for it.
         let _awaited = Awaited::new(&self.awaited);
         self.observer.unpark();
         progress.reaches(count).await

@@ -129,7 +129,7 @@ impl<F: FnMut(TapNews)> Observer<F> {
                 std::thread::park_timeout(GATHER);
             }
         }
-        // The tap was stopped: what was under way is over.
+        // The tap was stopped: end what is still running.
         for (_, mut connection) in self.connections.drain() {
             let mut out = |entry| hand_on(entry, &mut self.news);
             connection.over(at, "the tap was stopped", &mut out);
@@ -410,7 +410,7 @@ impl ObservedConnection {
         let standing = self.responses.standing();
         self.progress.lose();
         for (i, mut recording) in std::mem::take(&mut self.open).into_iter().enumerate() {
-            // The responses behind the first have not begun.
+            // The responses after the first one have not begun.
             let standing = if i == 0 { standing } else { ResponsePosition::BeforeHead };
             let lost = recording.lost().map(str::to_owned);
             let (cause, detail) = match (standing, reset) {

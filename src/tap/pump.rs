@@ -78,7 +78,7 @@ impl Connection {
         origin: &Origin,
     ) -> (Option<Up>, Option<Down>) {
         match client {
-            // Halves of a socket cost nothing.
+            // Splitting a plain socket costs nothing.
             ClientSocket::Left(client) => {
                 let (from, to) = client.split();
                 self.pump_halves(from, to, link, lead, origin).await
@@ -158,7 +158,7 @@ impl Connection {
                         self.requests.push(&buffer[..n]);
                         continue;
                     }
-                    // Half a line is held back for as long as its other half may come.
+                    // Half a line is held back as long as the rest may arrive.
                     let rest = self.requests.rest();
                     if !rest.is_empty() && to.forward(&rest).await.is_err() {
                         return Up::Refused;
@@ -230,7 +230,7 @@ pub(super) async fn both(
                 end @ (Up::Reset | Up::Elsewhere(..) | Up::Nowhere) => {
                     return (Some(end), down_end);
                 }
-                // What the upstream had to say before it refused is delivered first.
+                // What the upstream sent before it refused is delivered first.
                 end => up_end = Some(end),
             },
             end = &mut down, if down_end.is_none() => match end {
@@ -326,8 +326,8 @@ pub(super) async fn deliver(
     bytes: &[u8],
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
-    // What can be written at once is, before anything else is done with it: waking the observer takes
-    // longer than that. A client that is slow does not keep it from being seen.
+    // Write what can be written at once before anything else: waking the observer takes longer. A slow client
+    // does not keep the bytes from being recorded.
     let mut forwarding = std::pin::pin!(forward(to, bytes));
     let at_once = forwarding.as_mut().now_or_never();
     shared.tell(id, at, EventKind::Response(Bytes::copy_from_slice(bytes), stamped));

@@ -179,7 +179,7 @@ impl ExchangeRecorder {
         request.raw = mask_raw_head(&request.raw, &self.secrets);
         self.masker = Masker::new(self.secrets.clone());
         out(self.entry(self.began, EntryKind::Request(Box::new(request))));
-        // What came with a response was masked by nothing yet.
+        // Data that arrived with an early response has not been masked yet.
         for entry in std::mem::take(&mut self.held) {
             let at = entry.at.unwrap_or(self.began);
             match entry.kind {
@@ -259,7 +259,7 @@ impl ExchangeRecorder {
     ) {
         let Some(web_socket) = &mut self.web_socket else { return };
         if self.request.is_some() {
-            // What to mask is known when the request is.
+            // What to mask is known only once the request is complete.
             let (len, masked) = (bytes.len() as u32, Vec::new());
             let kind = match sender {
                 Sender::Client => EntryKind::Sent { len, bytes, masked },

@@ -228,7 +228,7 @@ impl Requests {
         if self.pending.len() > head::MAX_HEAD {
             return RequestStep::NoRequest(NoRequest::LongLine);
         }
-        // What cannot become a request line is not waited for.
+        // Do not wait for more if this cannot become a request line.
         if let Err(why) = may_begin(&self.pending) {
             return RequestStep::NoRequest(why);
         }

@@ -229,7 +229,7 @@ fn by_suffix(path: &str) -> Option<&'static str> {
         ("openai", &["/chat/completions", "/responses", "/completions", "/embeddings", "/models"]),
     ];
     let path = path.split('?').next().unwrap_or(path).trim_end_matches('/');
-    // Before all others: google-genai for Python asks under /v1 too.
+    // Check this first: google-genai for Python also uses paths under /v1.
     let last = path.rsplit('/').next().unwrap_or_default();
     if last.contains(':') && path.contains("/models/") {
         return Some("gemini");

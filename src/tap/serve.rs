@@ -19,7 +19,7 @@ use crate::transport::link;
 
 /// Serves a client from its first byte to its end.
 pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionId) {
-    // A socket that refuses this is closed already, which the first read tells.
+    // A socket that refuses this is already closed, which the first read shows.
     let _ = client.set_nodelay(true);
     let progress = Arc::new(CompletedResponses::default());
     let mut connection = Connection {
@@ -132,7 +132,7 @@ impl Connection {
                     return First::Http2;
                 }
                 RequestStep::NoRequest(why) => return self.no_request(&why),
-                // Blank lines before the first request: whoever it is for gets them too.
+                // Blank lines before the first request go to the same upstream as that request.
                 RequestStep::Forward(bytes) => self.lead.extend_from_slice(&bytes),
                 RequestStep::More => {
                     let n = client::read(client, &mut buffer).await;
@@ -141,7 +141,7 @@ impl Connection {
                         Ok(0) | Err(_) if !self.requests.is_inside() && self.lead.is_empty() => {
                             return First::Nothing;
                         }
-                        // Half a request line: whoever it is for gets it.
+                        // Half a request line goes to the only upstream, if there is just one.
                         end @ (Ok(0) | Err(_)) => {
                             self.ended = Some(end.map(drop));
                             return self.no_request(&NoRequest::Incomplete);

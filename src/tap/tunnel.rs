@@ -31,7 +31,7 @@ impl Connection {
             self.tunnel(&mut ClientSocket::Left(socket), place).await;
             return None;
         }
-        // A client that is gone has nothing to be read.
+        // A client that is gone needs no reading.
         socket.write_all(YES).await.ok()?;
         if !intercept::speaks_tls(&socket).await.ok()? {
             let text = format!("{place}: the client does not speak TLS; forwarded unread");
@@ -82,7 +82,7 @@ impl Connection {
     async fn carry(&mut self, client: &mut ClientSocket, link: &mut Link) {
         let early = self.requests.rest();
         if link.write_all(&early).await.is_ok() {
-            // What ends such a tunnel is not recorded.
+            // How such a tunnel ends is not recorded.
             let _ = tokio::io::copy_bidirectional(client, link).await;
         }
     }
@@ -97,6 +97,6 @@ fn origin(place: &str) -> Option<Origin> {
 
 async fn refuse(client: &mut ClientSocket, status: &str) {
     let no = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    // A client that does not listen has left.
+    // A client that does not read has disconnected.
     let _ = client.write_all(no.as_bytes()).await;
 }

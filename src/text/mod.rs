@@ -93,7 +93,7 @@ fn push_hazard(out: &mut String, c: char) {
 
 /// The first `max` characters of `text` on one line, made visible, with `…` where it was cut.
 pub fn preview(text: &str, max: usize) -> String {
-    // A hazard can grow to ten characters, a cut one shows as nothing: cut the source first.
+    // Truncate the source first: a hazard can grow to ten characters, and a truncated one would be lost.
     let end = text.char_indices().nth(max).map_or(text.len(), |(i, _)| i);
     let shown = visible(&text[..end], Newlines::Show);
     let cut = end < text.len();

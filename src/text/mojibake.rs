@@ -76,9 +76,9 @@ mod tests {
             "Ärger, Größe, Übel",
             "« à »",
             "日本語",
-            // Text about it, beside text that is sound.
+            // A text about mojibake, with correct characters as well.
             "Ã© and Ã¨ and Ã¼ are é, è, ü",
-            // Too little to tell.
+            // Too little to decide.
             "Ã©",
             "50 â‚¬",
             "Â§ 5",

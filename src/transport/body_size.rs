@@ -25,7 +25,7 @@ pub fn pad(body: &[u8], size: usize) -> Result<Option<Vec<u8>>, RequestError> {
     }
     let filler: String = MARK.chars().chain(WORDS.chars().cycle()).take(missing).collect();
     edit(body, |root| match prompt_in(root).filter(|text| text.kind() == Kind::String) {
-        // Before the closing quote.
+        // Insert before the closing quote.
         Some(text) => Ok((text.span().end - 1..text.span().end - 1, filler)),
         None => Err(BodyError::NoText),
     })

@@ -79,7 +79,7 @@ fn redirected(outgoing: &Outgoing, (status, location): &(u16, String)) -> Option
     let mut next = outgoing.clone();
     if url.origin() != outgoing.url.origin() {
         next.sign = None;
-        // Any header may hold a credential: only what every client sends crosses over.
+        // Any header may hold a credential: only send another server those that every client sends.
         let plain = ["content-type", "accept", "accept-encoding", "user-agent"];
         let others: Vec<_> =
             next.headers.keys().filter(|k| !plain.contains(&k.as_str())).cloned().collect();
@@ -124,7 +124,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
             stop = self.exchange(outgoing, &mut wire) => Some(stop),
         };
         let at = self.clock.now();
-        // Stopped before the head: how far it had come.
+        // Stopped before the headers: report how far it got.
         self.tell_dialed(&mut wire);
         let timeout = || Stop::new(EndCause::Timeout(Timeout::Total), wire.waited(outgoing));
         let stop = stopped.unwrap_or_else(timeout);
@@ -273,7 +273,7 @@ async fn link(
     match url.scheme() {
         "https" => {
             let tls = Arc::new(tls::config(transport).map_err(|e| bad(&e))?);
-            // From here on it is the server itself that may fail.
+            // From here on, a failure is the server's own.
             let place = format!("{host}:{port}");
             Ok((secure(link, host, &place, &tls, clock, dialed).await?, None))
         }

@@ -16,7 +16,7 @@ pub(crate) struct Coded {
 impl Coded {
     /// Of a body that is coded, where there is a secret to be found.
     pub(crate) fn of(head: &Head, secrets: &Secrets) -> Option<Self> {
-        // zstd is decoded when it is over, and it is too late then.
+        // zstd is decoded only at the end, and that is too late.
         let coding = head.header("content-encoding").and_then(ContentDecoder::of);
         let coding = coding.filter(|c| c.name() != "zstd")?;
         let secrets = (!secrets.is_empty()).then(|| secrets.clone())?;
@@ -31,7 +31,7 @@ impl Coded {
             return 0;
         }
         for (i, byte) in read.iter().enumerate() {
-            // Damage is the inspection's to tell; what was decoded before it is looked at.
+            // The inspection reports damage; this only searches what was decoded before it.
             let _ = self.coding.feed(&[*byte], &mut self.tail);
             if !self.secrets.find(&self.tail).is_empty() {
                 self.found = true;

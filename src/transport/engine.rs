@@ -82,10 +82,10 @@ impl Engine {
                         let _ = news.send(News::Over { x, hops });
                     });
                 }
-                // No more requests: what still runs was cancelled, and tells its end.
+                // No more requests: those still running were cancelled, and report their end.
                 while tasks.join_next().await.is_some() {}
             });
-            // A look-up of a name cannot be stopped, and its answer is not needed any more.
+            // A DNS lookup cannot be stopped, and its answer is no longer needed.
             runtime.shutdown_background();
         })?;
         Ok(Self { jobs, next, running, all: CancellationToken::new(), thread })

@@ -21,7 +21,7 @@ pub(super) async fn run<T: Fn(Entry)>(link: Link, receiver: &mut Receiver<'_, '_
     let answered = async {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(link)).await?;
-        // Its end is the request's.
+        // An error that ends the connection is reported by the request.
         let running = AbortOnDropHandle::new(tokio::spawn(async { drop(connection.await) }));
         Ok((sender.send_request(request).await?, sender, running))
     };
@@ -86,12 +86,12 @@ fn take<T: Fn(Entry)>(
 
 fn request(outgoing: &Outgoing) -> Result<http::Request<Full<bytes::Bytes>>, http::Error> {
     let mut url = outgoing.url.clone();
-    // An address without a host has no user either.
+    // This fails only for an address without a host, which has no user either.
     let _ = url.set_username("").and_then(|()| url.set_password(None));
     url.set_fragment(None);
     let mut request = http::Request::builder().method(outgoing.method.clone()).uri(url.as_str());
     for (name, value) in &outgoing.headers {
-        // These are of HTTP/1; the host is in the address.
+        // These headers belong to HTTP/1; the host is in the address.
         if !matches!(name.as_str(), "host" | "connection" | "transfer-encoding" | "keep-alive") {
             request = request.header(name, value);
         }

@@ -71,7 +71,7 @@ pub(crate) async fn connect(
     let stream = first(addresses, place).await?;
     let peer = stream.peer_addr().map_or(place.to_owned(), |p| p.to_string());
     dialed.connected = Some((clock.now(), peer));
-    // A socket that refuses this is closed already, which the first read tells.
+    // A socket that refuses this is already closed, which the first read shows.
     let _ = stream.set_nodelay(true);
     Ok(Link::Plain(Stamped::new(stream)))
 }
@@ -99,7 +99,7 @@ async fn first(addresses: Vec<SocketAddr>, place: &str) -> Result<TcpStream, NoL
             done = tries.join_next() => match done {
                 Some(Ok(Ok(stream))) => return Ok(stream),
                 Some(Ok(Err(e))) => last = NoLink::new(EndCause::Refused, place, e),
-                // A task that was stopped says nothing about the address.
+                // A cancelled task says nothing about the address.
                 Some(Err(_)) | None => {}
             },
             () = patience => {}
@@ -166,7 +166,7 @@ impl Link {
 
 /// Makes the coming close of a socket a reset.
 pub(crate) fn reset(socket: &TcpStream) {
-    // One that refuses is broken already.
+    // A socket that refuses this is already broken.
     let _ = socket.set_zero_linger();
 }
 

@@ -66,7 +66,7 @@ pub fn request(
     lab: Option<std::net::SocketAddr>,
 ) -> Result<Outgoing, ModelsError> {
     let named = config.provider(provider).map_err(RequestError::from)?;
-    // Dialects with the model in the address need one; which does not matter.
+    // Dialects with the model in the address need a model; any will do.
     let model = if named.model.is_empty() { "model".to_owned() } else { named.model.clone() };
     let draft = Draft { provider: provider.to_owned(), model, ..Draft::default() };
     let address = resolve(&draft, config, transport, lab)?.url;
@@ -89,7 +89,7 @@ fn list_beside(address: &Url) -> Option<Url> {
     ];
     let path = address.path();
     let list = match path.split_once("/models/") {
-        // Gemini's paths begin with the list's own.
+        // Gemini's paths begin with that of its list.
         Some((before, _)) => format!("{before}/models"),
         None => {
             let (end, instead) = ENDS.iter().find(|(end, _)| path.ends_with(end))?;
@@ -163,7 +163,7 @@ fn client(outgoing: &Outgoing) -> Result<reqwest::Client, ModelsError> {
     let failed = |why: reqwest::Error| ModelsError::Http { place: "the client".into(), why };
     let builder = match &transport.proxy {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(failed)?),
-        // A proxy of the environment is no way to this machine itself.
+        // A proxy from the environment does not apply to this machine itself.
         None if is_loopback(&outgoing.url) => builder.no_proxy(),
         None => builder,
     };

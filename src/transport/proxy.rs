@@ -74,7 +74,7 @@ fn kind(scheme: &str) -> Option<ProxyKind> {
 pub(super) fn on_the_way(url: &url::Url, transport: &Transport) -> Option<Proxy> {
     let matcher = match &transport.proxy {
         Some(proxy) => Matcher::builder().all(with_scheme(proxy)).build(),
-        // A proxy of the environment is no way to this machine itself.
+        // A proxy from the environment does not apply to this machine itself.
         None if is_loopback(url) => return None,
         None => Matcher::from_system(),
     };

@@ -107,7 +107,7 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
     pub(super) async fn pause_while_full(&self) {
         let backlogs = self.exchange.backlogs;
         let Some(full) = backlogs.iter().find(|backlog| backlog.is_full()) else { return };
-        // Reported when it is dropped: at the end of the pause, or when the exchange is stopped in it.
+        // The pause is reported on drop: when it ends, or when the exchange is stopped during it.
         let _pause =
             Pause { exchange: self.exchange, from: self.clock().now(), bytes: full.bytes() };
         full.room().await;

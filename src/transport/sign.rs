@@ -46,7 +46,7 @@ impl Outgoing {
             let Ok(mut sent) = HeaderValue::from_str(&value) else { continue };
             sent.set_sensitive(true);
             self.headers.insert(name, sent);
-            // Region, service and what was signed may be seen, and help to find faults.
+            // Region, service and signed headers may be shown; they help with debugging.
             if let Some((_, signature)) = value.split_once("Signature=") {
                 self.secrets.add(signature);
             }

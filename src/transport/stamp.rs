@@ -65,7 +65,7 @@ impl Stamps {
 pub(crate) fn at(stamp: Duration, clock: &Clock, now: Micros) -> Option<Micros> {
     let wall = clock.wall_clock().duration_since(std::time::UNIX_EPOCH).ok()?;
     let age = u64::try_from(wall.checked_sub(stamp)?.as_micros()).ok()?;
-    // A read is late by milliseconds; by seconds only where somebody set the clock, or slept.
+    // A read is late by milliseconds; by seconds only if the clock was set, or the machine slept.
     (age < 5_000_000).then(|| now.saturating_sub(age))
 }
 
@@ -122,8 +122,8 @@ impl AsyncRead for Stamped {
             match stream.try_io(tokio::io::Interest::READABLE, || receive(stream, bytes)) {
                 Ok((n, stamp)) => {
                     this.last.set(stamp);
-                    // There was no more, so the next read waits for the system's word without asking the socket
-                    // once more. (What is returned is that there is nothing to be read now.)
+                    // The socket is empty, so the next read waits for the system's notification without
+                    // trying the socket again. (The returned error means that nothing can be read now.)
                     if n > 0 && n < room {
                         let _ = stream.try_io(tokio::io::Interest::READABLE, || {
                             Err::<(), _>(io::ErrorKind::WouldBlock.into())

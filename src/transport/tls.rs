@@ -51,7 +51,7 @@ pub(crate) fn config(transport: &Transport) -> Result<ClientConfig, TlsError> {
     };
     let mut config =
         builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    // reqwest leaves the protocols of a configuration that it is given alone.
+    // reqwest does not set the protocols of a configuration that it is given.
     config.alpn_protocols = match transport.version {
         Some(HttpVersion::Http1) => vec![b"http/1.1".to_vec()],
         Some(HttpVersion::Http2) => vec![b"h2".to_vec()],

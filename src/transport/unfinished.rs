@@ -38,7 +38,7 @@ fn closed(beginning: &[u8]) -> Option<Closed> {
     }
     let mut open = Vec::new();
     let mut values: Vec<(usize, Range<usize>)> = Vec::new();
-    // Up to where it can be closed, the key at hand, and whether a value follows.
+    // How far the text can be closed, the current key, and whether a value follows.
     let (mut whole, mut key, mut is_value) = (0, 0..0, false);
     let mut at = 0;
     while at < beginning.len() {
@@ -101,7 +101,7 @@ fn finished(
 ) -> Closed {
     let mut text = beginning[..whole].to_vec();
     if in_string {
-        // Half an escape, or half a character, cannot be closed; it is in the word that is held back.
+        // Half an escape or half a character cannot be closed; it is in the word that is held back.
         if let Some(at) = text.iter().rposition(|b| *b == b'\\').filter(|at| at + 6 > text.len()) {
             let slashes = text[..=at].iter().rev().take_while(|b| **b == b'\\').count();
             text.truncate(at + usize::from(slashes % 2 == 0));
@@ -158,7 +158,7 @@ mod tests {
                 assert!(!shown.contains("tok-"), "{shown}");
             }
         }
-        // What is no secret is shown.
+        // What is not a secret is shown.
         let (shown, hold) = masked(r#"{"type":"input","audio":"AAAA BBBB"#);
         assert_eq!((shown.as_str(), hold), (r#"{"type":"input","audio":"AAAA "#, 4));
     }

@@ -203,7 +203,7 @@ impl MaskedDirection {
         let settled = self.direction.settled().max(self.from).min(end);
         let from = if self.direction.is_lost() { self.from } else { settled };
         let all = PayloadPart { offset: from, len: end - from, key: [0; 4] };
-        // What a client says may be the secret itself; a server can only quote one that is known.
+        // The client's message may be the secret itself; a server can only quote a known one.
         let any = all.len > 0 && (sender == Sender::Client || !secrets.is_empty());
         if any {
             self.spans.push((all, 0));
@@ -238,7 +238,7 @@ impl MaskedDirection {
         };
         let runs = self.masker.clone().find(payload, secrets);
         found.extend(runs.into_iter().map(|s| (s.start as u64, s.len() as u64)));
-        // What follows may make a secret of the last bytes.
+        // The next bytes may complete a secret that begins in the last ones.
         let run = if secrets.is_empty() { 0 } else { RUN - 1 };
         let whole = payload.len() - word.max(run).min(payload.len());
         let known = self.spans.clone();
@@ -246,7 +246,7 @@ impl MaskedDirection {
             self.mask(&message.parts, at, len);
         }
         let settled = self.settle_to(place(&message.parts, whole as u64), true);
-        // The rest is looked at again, with what follows it.
+        // The rest is searched again, together with what follows it.
         let from = self.from;
         self.spans = known;
         self.spans.retain(|(part, _)| part.offset + part.len > from);
@@ -448,7 +448,7 @@ mod tests {
             keep(web_socket.take(Sender::Server, 100, bytes, &mut secrets));
             assert!(web_socket.unfinished(Sender::Server, 99, &mut secrets).is_empty());
             let early = keep(web_socket.unfinished(Sender::Server, 100, &mut secrets));
-            // All but the half of a header, and a run that may go on.
+            // All bytes except half a header, and a run that may continue.
             assert!(early + 7 >= cut, "{early} {cut}");
             let bytes = Bytes::copy_from_slice(&wire[cut..]);
             keep(web_socket.take(Sender::Server, 101, bytes, &mut secrets));

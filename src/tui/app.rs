@@ -95,7 +95,7 @@ impl App {
             Event::News(News::Trouble { x, text }) => self.model.trouble(x, text),
             Event::News(News::Notice { text, is_error: true }) => self.model.notify_error(&text),
             Event::News(News::Notice { text, .. }) => self.model.notify(text),
-            // For a single request the screen goes by its entries.
+            // A single request is shown by its entries; only a repetition needs this.
             Event::News(News::Over { x, hops }) => self.model.repetition_over(x, &hops),
             Event::Done(done) => self.done(done),
             Event::Tick => {}
@@ -356,7 +356,7 @@ impl App {
         match self.ask_top(|screen, model| screen.act(model, action)) {
             ActionOutcome::Done | ActionOutcome::Closed | ActionOutcome::Waits => {}
             ActionOutcome::Passed => self.act(action),
-            // What opens something over the panes takes the place of what lies there.
+            // An action that opens something over the panes replaces the overlays that are there.
             ActionOutcome::Ignored if commands::opens(action) && self.close_overlays() => {
                 self.act(action);
             }

@@ -126,7 +126,7 @@ mod tests {
         taken("\x1b]11;rgb:1e1e/1e1e/2e2e\x07x", Some(false), "x");
         taken("\x1b]11;rgb:f/f/f\x07", Some(true), "");
         taken("\x1b]11;what\x07", None, "");
-        // Somebody presses that.
+        // These may be key presses.
         taken("\x1b]x", None, "\x1b]x");
         taken("\x1b]11x", None, "\x1b]11x");
         taken("ab\x07", None, "ab\x07");

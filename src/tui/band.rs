@@ -68,7 +68,7 @@ pub(super) fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     let text = theme.of(Role::Text);
     let title = theme.of(Role::Title);
     let first = Rect { height: 1, ..area };
-    // The key stands at the right: of the first line, where the headline leaves it room, or of the last.
+    // The key is at the right: of the first line if the headline leaves room there, otherwise of the last.
     let mut right = area.right();
     let key = band.key.as_ref().filter(|_| area.width > 60);
     let key_row = match key {
@@ -83,7 +83,7 @@ pub(super) fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         let pieces = [(" ", text), (key.as_str(), title), (" ", text), (*does, text), (" ", text)];
         right = line::put_right(buf, Rect { y: key_row, ..first }, &pieces);
     }
-    // How many columns of a line are the key's.
+    // How many columns of a line the key takes.
     let taken = |y: u16| if y == key_row { area.right() - right } else { 0 };
     let x = line::put(buf, first, &[(" ", text), (&band.state, title)]);
     let x = if band.state.is_empty() { x } else { x + 2 };
@@ -172,7 +172,7 @@ fn state(inspection: &Inspection) -> (Role, String) {
         (_, Outcome::Degraded) => (Role::BandDegraded, "▲ DEGRADED"),
         (_, Outcome::Ok) if !answered => (Role::BandNeutral, "■ NO ANSWER"),
         (_, Outcome::Ok) if !streamed => (Role::BandNeutral, "■ NOT STREAMED"),
-        // It may have closed without the marker of its end, which harms nobody.
+        // It may have closed without its end marker, which breaks no client.
         (Some(Reason::Complete | Reason::Closed), Outcome::Ok) => (Role::BandHealthy, "✔"),
         (_, Outcome::Ok) => (Role::BandNeutral, "■ ENDED"),
     };
@@ -235,7 +235,7 @@ fn running(exchange: &Exchange, now: Micros) -> Band {
     };
     let headline = match silence {
         Some(silence) => silence.headline(exchange.inspection.frames().len()),
-        // Below a second a wait is no news.
+        // A wait of less than a second is not worth showing.
         None if inspection.head.is_none() && since >= 1_000_000 => {
             format!("No response headers for {} s", since / 1_000_000)
         }

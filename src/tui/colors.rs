@@ -50,7 +50,7 @@ impl Colors {
         if set("NO_COLOR").is_some() {
             return Self::None;
         }
-        // Consoles of Windows show all, and set neither.
+        // Windows consoles show all colors, and set neither variable.
         let of_windows = cfg!(windows) && set("TERM").is_none();
         let colorterm = set("COLORTERM").unwrap_or_default();
         let term = set("TERM").unwrap_or_default();
@@ -84,7 +84,7 @@ impl Colors {
             (Self::Sixteen, Color::Indexed(n)) => {
                 named(Ansi256Color::from_ansi(xterm_to_ansi(Ansi256Color(n), DEFAULT)))
             }
-            // Without colors the drawing takes them away.
+            // Without color support, the drawing code removes the colors.
             _ => color,
         }
     }

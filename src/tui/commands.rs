@@ -82,7 +82,7 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
         Action::Redraw => model.effect(Effect::Redraw),
         Action::Suspend => model.effect(Effect::Suspend),
         Action::Back if model.is_running() && !model.only_piped() => model.stop(),
-        // Everything else means something on some screens only.
+        // All other actions apply to some screens only.
         _ => {}
     }
 }

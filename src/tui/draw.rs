@@ -21,7 +21,7 @@ pub(super) fn is_too_small(screen: Rect) -> bool {
 pub(super) fn too_small(model: &Model, area: Rect, buf: &mut Buffer) {
     let text =
         format!("terminal too small: {}×{}, need {}×{}", area.width, area.height, MIN.0, MIN.1);
-    // Narrower than the sentence: as much of it as there is room for, line by line.
+    // The screen is narrower than the sentence: show as much as fits, line by line.
     let chars: Vec<char> = text.chars().collect();
     for (y, piece) in chars.chunks(usize::from(area.width.max(1))).enumerate() {
         if y < usize::from(area.height) {
@@ -54,7 +54,7 @@ pub(super) fn footer(model: &Model, top: &dyn Screen, area: Rect, buf: &mut Buff
     let contexts = top.contexts(model);
     if let Some(notice) = model.notice() {
         let (sign, role) = if notice.is_error { ("✖ ", Role::Error) } else { ("", Role::Text) };
-        // The way to every other key stays in sight.
+        // The key for help, which lists all other keys, stays visible.
         let help = model.keys().key_for(&contexts, Action::Help).unwrap_or_default();
         let keys = [
             ("  ", theme.of(Role::Text)),
@@ -77,14 +77,14 @@ pub(super) fn footer(model: &Model, top: &dyn Screen, area: Rect, buf: &mut Buff
     let mut x = area.x;
     for action in top.offers(model) {
         let Some(key) = model.keys().key_for(&contexts, action) else { continue };
-        // One key has two meanings; only one of them counts now.
+        // This key has several meanings; show only the current one.
         let label = match action {
             Action::Interrupt if model.only_piped() => "quit",
             Action::Interrupt if model.is_running() || model.loading().is_some() => "stop",
             _ => top.label(model, action).unwrap_or(action.short()),
         };
         let wide = (key.width() + label.width() + 2 + 2) as u16;
-        // What does not fit whole is left out, not cut.
+        // What does not fit whole is left out, not truncated.
         if x + wide > area.right() {
             continue;
         }

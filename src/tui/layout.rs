@@ -104,7 +104,7 @@ pub(super) fn areas(screen: Rect, view: View<'_>) -> Areas {
     areas.divider = Rect { x: rest.x + left, width: 1, ..rest };
     let right = Rect { x: rest.x + left + 1, width: rest.width - left - 1, ..rest };
     let left = Rect { width: left, ..rest };
-    // Those that share the left or the bottom stand one below the other, in equal parts.
+    // Panes that share the left or the bottom are stacked, in equal parts.
     let of = |place| move |p: &PanePlace| *p == place;
     stack(left, view, of(PanePlace::Left), &mut areas.panes);
     stack(right, view, |p| matches!(p, PanePlace::Right(_)), &mut areas.panes);
@@ -144,7 +144,7 @@ pub(super) fn docked(screen: Rect) -> Rect {
 /// Puts the panes that show the bytes above an explanation: as many as have room for some rows.
 fn above(area: Rect, beside: &[usize], panes: &mut [Rect]) {
     let fit = usize::from(area.height / 4).clamp(1, beside.len().max(1));
-    // The last ones show the most of what is explained.
+    // The last panes show most of what is explained.
     let shown = &beside[beside.len().saturating_sub(fit)..];
     let mut rest = area;
     for (n, i) in shown.iter().enumerate() {
@@ -168,7 +168,7 @@ fn stack(area: Rect, view: View<'_>, stands: impl Fn(&PanePlace) -> bool, panes:
     let left = area.height.saturating_sub(taken);
     let mut room = area;
     for (n, i) in here.iter().enumerate() {
-        // The last one takes what is left over.
+        // The last pane takes the rest.
         let height = match share(i) {
             _ if n + 1 == here.len() => room.height,
             Some(height) => height,

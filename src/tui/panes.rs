@@ -232,7 +232,7 @@ impl Screen for Panes {
 
     fn act(&mut self, model: &mut Model, action: Action) -> ActionOutcome {
         let now = model.now();
-        // What was pointed out is explained from every pane, until something else is selected.
+        // A highlighted problem can be explained from every pane, until something else is selected.
         let explains = model.exchange().is_some_and(|e| e.is_pointed() || e.is_stalled(now));
         if action == Action::Accept && explains {
             Self::explain(model);

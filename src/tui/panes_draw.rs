@@ -39,7 +39,7 @@ pub(super) fn title(model: &Model, area: Rect, buf: &mut Buffer) {
         (waits.unwrap_or_else(|| model.request().draft().model.clone()), String::new())
     });
     let title = crate::text::preview(&title, 80);
-    // Where room is scarce the name of what is shown matters more than ours.
+    // On a narrow screen the exchange's name matters more than the program's.
     let ours = if area.width < 70 { " " } else { " sselens ── " };
     let room = usize::from(left.width).saturating_sub(ours.width() + 1);
     let suffix = if dialect.is_empty() { String::new() } else { format!(" · {dialect}") };
@@ -89,7 +89,7 @@ fn state(model: &Model) -> Vec<(String, Role)> {
         0..60 => (format!(" {}", crate::text::group(frames)), Role::Text),
         _ => (format!("  {}", count(frames, "frame")), Role::Text),
     });
-    // A moment's worth of entries is no lag.
+    // A few entries are no lag.
     if model.behind() > LAG {
         let waiting = count(model.behind() as u64, "read");
         parts.push((format!(" · {waiting} not shown yet"), Role::Warn));
@@ -222,7 +222,7 @@ pub(super) fn tab_bar(
     let mut places = Vec::new();
     for (pane, spec) in panes.iter().skip(first) {
         let to = x + wide(spec);
-        // The blank after the last name may be missing.
+        // There may be no room for the blank after the last name.
         if to > area.right() + 1 {
             break;
         }

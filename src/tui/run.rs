@@ -163,7 +163,7 @@ where
     let (done_tx, done) = unbounded_channel();
     let (worked_tx, worked) = unbounded_channel();
     let mut sources = Sources::new(input, signals, news, done, worked);
-    // The process ends when this does: giving a large session back piece by piece would only be waited for.
+    // The process ends when this function does, so freeing a large session would only delay it.
     let mut app = ManuallyDrop::new(App::new(startup));
     let mut dirty = true;
     let mut drawn: Option<u64> = None;
@@ -181,7 +181,7 @@ where
         let now = on.clock.now();
         let due = drawn.map_or(0, |at| (at + FRAME).saturating_sub(now));
         if dirty && due == 0 {
-            // While much comes, what was drawn last is not older than one frame.
+            // Under load, the screen is at most one frame old.
             app.set_behind(sources.waiting());
             if on.draw(&mut app, &mut wide).is_err() {
                 return Ended::Vanished;
@@ -331,7 +331,7 @@ async fn receive(news: &mut Option<UnboundedReceiver<News>>, batch: &mut Vec<New
 fn begin(work: Work, worked: &UnboundedSender<Worked>) {
     let reports = worked.clone();
     let run = move || work.run(&|report| drop(reports.send(report)));
-    // Without a thread there is no result; what was computed before stays.
+    // Without a thread there is no result; the previous one stays.
     let _ = aside("compute", run);
 }
 
@@ -374,7 +374,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
                 if cell.symbol().len() == 1 {
                     continue;
                 }
-                // Panes show hazards in words. What one of them forgets is not obeyed.
+                // Panes show hazards in words. If a pane forgets one, the terminal must not obey it.
                 if cell.symbol().chars().any(crate::text::is_hazard) {
                     cell.set_symbol("\u{fffd}");
                 }
@@ -460,7 +460,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
             }
         };
         if let Some(result) = result {
-            // What the result asks for: nothing of it comes back here.
+            // Further effects of the result; their own results are not taken in here.
             for effect in app.update(self.clock.now(), Event::Done(result)) {
                 self.effects.perform(effect, done);
             }

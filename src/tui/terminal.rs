@@ -165,8 +165,8 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
         give_back(&held);
         before(panic);
     }));
-    // Under NO_COLOR crossterm writes a full reset for every color, which takes the attributes
-    // with it. What has no color is decided when cells are drawn.
+    // Under NO_COLOR crossterm writes a full reset for every color, which also removes the attributes. Colors
+    // are removed when cells are drawn instead.
     crossterm::style::force_color_output(true);
     tty.enter()?;
     let terminal = Terminal::new(Quiet(CrosstermBackend::new(io::stdout())))?;
@@ -215,8 +215,8 @@ impl Tty {
         if self.mouse {
             execute!(out, EnableMouseCapture)?;
         }
-        // Asking whether the terminal knows these takes seconds on one that does not answer;
-        // whoever does not know them ignores them.
+        // Asking whether the terminal supports these takes seconds if it does not answer; a terminal that
+        // does not support them ignores them.
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
         let _ = execute!(out, PushKeyboardEnhancementFlags(flags));
         Ok(())
@@ -229,7 +229,7 @@ fn give_back(held: &AtomicBool) {
         return;
     }
     let mut out = io::stdout();
-    // Each for itself: a terminal that refuses one may take the next.
+    // One call each: a terminal that refuses one may accept the next.
     let _ = execute!(out, EndSynchronizedUpdate);
     let _ = execute!(out, PopKeyboardEnhancementFlags);
     let _ = execute!(out, DisableMouseCapture);
@@ -248,7 +248,7 @@ impl Drop for Tty {
 
 impl Console for Tty {
     fn begin(&mut self) -> io::Result<()> {
-        // A panic elsewhere gave the terminal back: what is drawn now would go to the shell.
+        // A panic in another thread restored the terminal: anything drawn now would go to the shell.
         if !self.held.load(Ordering::SeqCst) {
             return Err(io::Error::from(io::ErrorKind::BrokenPipe));
         }
@@ -270,7 +270,7 @@ impl Console for Tty {
 
     fn notify(&mut self, how: Notifications, text: &str) -> io::Result<()> {
         let mut out = io::stdout();
-        // No sign of the text may end the sequence, or part its fields.
+        // No character of the text may end the sequence, or separate its fields.
         let plain = |c: char| if c.is_control() || c == ';' { ' ' } else { c };
         let text: String = text.chars().map(plain).collect();
         match how.desktop {
@@ -286,7 +286,7 @@ impl Console for Tty {
 
     fn suspend(&mut self) -> io::Result<()> {
         give_back(&self.held);
-        // The whole job stops here, as with any program, and goes on here with `fg`.
+        // The whole job stops here, as with any program, and continues here after `fg`.
         let _ = Command::new("sh").args(["-c", "kill -TSTP 0"]).stdin(Stdio::null()).status();
         self.enter()
     }
@@ -310,7 +310,7 @@ impl Console for Tty {
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        // The keyboard flags are a stack: what is pushed anew must not lie on top of the old.
+        // The keyboard flags are a stack: do not push them on top of the old ones.
         let _ = execute!(io::stdout(), PopKeyboardEnhancementFlags);
         self.held.store(false, Ordering::SeqCst);
         self.enter()

@@ -82,7 +82,7 @@ impl Theme {
     /// A theme from the configuration's styles; a role that they leave out looks plain.
     pub fn new(styles: &Styles, color: bool) -> Self {
         let named = |r: Role| styles.get(r.name()).copied().unwrap_or_default();
-        // A theme with a background of its own has it below everything.
+        // A theme's own background applies to everything.
         let background = named(Role::Text).bg;
         let of = |r: &Role| {
             let style = named(*r);

@@ -17,7 +17,7 @@ fn peak(program: &Program, args: &[&str]) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     loop {
-        // The kernel keeps the peak; what is read last before the end is it.
+        // The kernel keeps the peak, so the last value read before the end is the peak.
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
         let kilobytes = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());

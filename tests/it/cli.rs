@@ -222,7 +222,7 @@ fn damaged_sessions_are_listed_repaired_merged_and_split() {
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert!(text(&out.stderr).contains("line 3"), "{}", text(&out.stderr));
     assert_eq!(p.lines(&["sessions", "c", "--json"]).len(), 2);
-    // It is whole now, and is not overwritten.
+    // The file is whole now, and is not overwritten.
     assert!(!text(&p.run(&["show", "c"]).stderr).contains("could not be read"));
     assert_eq!(p.run(&["repair", "a", "--into", "c"]).status.code(), Some(2));
     p.run(&["repair", "c", "--split"]);
@@ -459,7 +459,7 @@ fn a_full_disk_is_told_and_the_stream_goes_on() {
     let words = text(&out.stdout);
     assert_eq!(words.matches("\"code\":\"save-failed\"").count(), 1, "{words}");
     assert!(words.contains("\"finish\":{\"0\":\"stop\"}"), "{words}");
-    // What cannot be opened at all is an error of usage, before anything is sent.
+    // A file that cannot be opened at all is a usage error, before anything is sent.
     assert_eq!(p.run(&[&lab[..], &["nowhere/s"]].concat()).status.code(), Some(2));
 }
 
@@ -468,7 +468,7 @@ fn a_full_disk_is_told_and_the_stream_goes_on() {
 #[test]
 fn a_file_that_grows_too_large_is_told_and_the_stream_goes_on() {
     let p = Program::new();
-    // The output is a pipe, for which the bound does not hold.
+    // The output is a pipe, to which the limit does not apply.
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sselens")]);
     command.args(["send", "-p", "lab", "-m", "lab/hello", "--pace", "0", "-o", "json"]);
@@ -515,7 +515,7 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
             args.extend(["--content-type", t]);
         }
         let s = &p.lines(&args)[0];
-        // Of an error body nothing tells the dialect.
+        // An error body may not identify its dialect.
         let reported = [
             "openai-chat",
             "openai-responses",
@@ -542,8 +542,8 @@ fn the_real_recordings_come_out_as_the_sdks_read_them() {
             s["reasoning"].as_object().unwrap().values().map(|v| v.as_str().unwrap()).collect();
         assert_eq!(reasoning, expect["reasoning"].as_str().unwrap(), "{name}");
         let finish: Vec<&Value> = s["finish"].as_object().unwrap().values().collect();
-        // Both chunks say "finishReason": "STOP"; the SDK raises at the raw error that follows and
-        // gives its caller none.
+        // Both chunks say "finishReason": "STOP"; the SDK raises at the raw error that follows, and returns
+        // none to its caller.
         if name != "vertex-gemini-unknown-40958d6e" {
             assert_eq!(
                 finish,
@@ -590,7 +590,8 @@ fn binary_messages_are_frames_with_their_payload() {
     assert_eq!(frames[2]["kind"], "incomplete");
     assert_eq!(of(&lines, "delta")[0]["path"], "delta.text");
     assert_eq!(lines.last().unwrap()["dialect"], "bedrock-converse");
-    // One byte of a payload is no UTF-8 any more: the payload comes as base64, and tiles the body.
+    // One byte of a payload is no longer UTF-8: the payload is written as base64, and the frames still tile
+    // the body.
     let at = frames[0]["len"].as_u64().unwrap() as usize - 6;
     body[at] = 0xff;
     let file = p.path("damaged.bin");

@@ -89,7 +89,7 @@ fn the_text_has_a_section_for_the_client() {
         assert!(section.contains(text), "{text:?} is not in\n{section}");
     }
     assert!(!page.contains('\x1b'));
-    // The lens adds to the report and to nothing else.
+    // The client view adds to the report and changes nothing else.
     assert_eq!(out.status.code(), show(BODY, &[]).status.code());
 }
 
@@ -166,7 +166,7 @@ fn hold(measured: &Value) {
                         }
                         let differs: Vec<_> =
                             given.iter().map(|given| differences(given, run.given())).collect();
-                        // A client that wavers, found wavering again.
+                        // A client whose outcome varies gave one of its known outcomes.
                         let before = outcomes(&known, name, client.name);
                         let wavers =
                             given.len() == 1 && before.len() > 1 && before.contains(&given[0]);
@@ -229,7 +229,7 @@ fn played(dir: &Path, name: &str) -> Inspection {
         None => {
             let path = dir.join(format!("{name}.jsonl"));
             let model = format!("lab/{name}");
-            // What was found is for other tests; here the recording counts.
+            // Other tests check the findings; only the recording matters here.
             program(dir, &[])
                 .args(["send", "-q", "-p", "lab", "-m", &model, "hi", "--pace", "0", "--seed", "1"])
                 .args(["--idle-timeout", "2", "--total-timeout", "4", "-o", "json", "--save"])
@@ -254,7 +254,7 @@ const HELPERS: &[(&str, &[&str])] = &[
     ("chat", &["openai-python.stream", "openai-node.stream"]),
     ("responses", &["openai-python.stream", "openai-node.stream"]),
     ("anthropic", &["anthropic-python.stream", "anthropic-typescript.stream"]),
-    // These have none: their plain iteration is what breaks.
+    // These SDKs have no helper: their plain iteration is what breaks.
     ("gemini", &["google-genai"]),
     ("bedrock", &["botocore"]),
     ("cohere", &["cohere"]),
@@ -274,7 +274,7 @@ struct Healthy {
 impl Healthy {
     /// Takes a stream in if nothing above info was found in it, and there is a helper that reads it.
     fn of(from: String, seen: Inspection) -> Option<Self> {
-        // One whole completion is right where no stream was asked for, and is none.
+        // A single whole completion is fine where no stream was requested, but it is not a stream.
         let whole = |finding: &Finding| finding.code == Code::JsonCompletion200;
         let quiet = seen.outcome() == Outcome::Ok
             && seen.status().is_none_or(|s| s < 300)
@@ -364,7 +364,7 @@ fn disagreement(given: &Value, stream: &Healthy) -> Option<String> {
         .collect();
     // Null is a text that is too long to be recorded.
     let returned = given.get("content").cloned().unwrap_or_else(|| json!({}));
-    // Messages that overlap come one after the other in the final object.
+    // In the final object, overlapping messages follow one another.
     let by_item = stream.seen.text_by_item().map(|text| json!({"0": text}));
     let same = returned == Value::Object(joined.clone()) || Some(&returned) == by_item.as_ref();
     if !returned.is_null() && !same {
@@ -441,8 +441,9 @@ fn what_is_replayed_gives_the_sdks_what_the_original_gave() {
     for (original, replayed) in [(recorded(), scenarios), (healthy, streams)] {
         let replayed: &Value = &replayed;
         for (name, all) in replayed["scenarios"].as_object().unwrap() {
-            // A session has the body and no chunk sizes: one that is none is replayed as a cut. And Node's
-            // fetch raises now and waits now where a coding is damaged, by how the bytes come.
+            // A session has the body but no chunk sizes, so an invalid size is replayed as a cut. And where a
+            // coding is damaged, Node's fetch sometimes raises and sometimes waits, depending on how the
+            // bytes arrive.
             if name.ends_with("/size-bad") || name.ends_with("/ok-gzip-bad") {
                 continue;
             }
@@ -452,7 +453,7 @@ fn what_is_replayed_gives_the_sdks_what_the_original_gave() {
                     let before = outcomes(&original, name, client);
                     match before.iter().any(|given| is_same(given, &outcome["given"])) {
                         true => same += 1,
-                        // What was never recorded has no original.
+                        // A case that was never recorded has no original.
                         false if before.is_empty() => {}
                         false => wrong.push(format!(
                             "{client} on {name}:\n    original {before:?}\n    replayed {}",
@@ -481,7 +482,7 @@ fn is_same(a: &Value, b: &Value) -> bool {
         for part in parts {
             out += part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
         }
-        // Members count in any order.
+        // The order of fields does not matter.
         let value: Value = serde_json::from_str(&out).unwrap();
         (value, tools)
     };
@@ -502,7 +503,7 @@ fn every_healthy_stream_is_delivered_whole_by_the_helpers() {
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     };
     let (mut agree, mut unrecorded, mut wrong) = (0, 0, Vec::new());
-    // A variant of which it is known that OpenAI's helpers fail is judged by its own SDK.
+    // If OpenAI's helpers are known to fail on a variant, it is judged by its own SDK.
     let own_sdk = |stream: &&Healthy| {
         let variant = stream.seen.variant().map(|(variant, _)| variant);
         variant.is_some_and(|v| v.is_normal_in_responses(Code::ClientFails))
@@ -569,7 +570,7 @@ fn differences(real: &Value, given: &Given) -> Vec<String> {
     let mut out = Vec::new();
     let text = said(given);
     for name in ["content", "reasoning", "finish"] {
-        // Left out is empty; null is a text that the lab makes anew each time.
+        // A missing entry means empty; null means a text that the lab generates anew each time.
         let want = real.get(name).cloned().unwrap_or_else(|| json!({}));
         if !want.is_null() && want != text[name] {
             out.push(format!("{name}: the client gave {want}, the row says {}", text[name]));

@@ -69,7 +69,7 @@ fn recordings_are_compared_and_sessions_by_number() {
         "json",
     ]);
     assert_eq!(output.status.code(), Some(0));
-    // Two exchanges in one file: which is meant must be said.
+    // With two exchanges in one file, the user must choose one.
     let output = run(&["compare", session, session]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("#N"));
@@ -151,7 +151,7 @@ fn a_given_body_goes_to_another_dialect_in_its_words_and_the_loss_is_told() {
     assert!(sent[1]["max_tokens"].is_number(), "{sent:?}");
     let all = lines(&output);
     assert!(all.iter().take(2).all(|s| s["outcome"] == "ok"), "{all:?}");
-    // Who speaks alike gets the very bytes.
+    // A provider of the same dialect receives the very same bytes.
     let session = path("alike.jsonl");
     let output = call("twin", &session);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -210,7 +210,7 @@ fn a_name_that_is_nothing_is_told_shortly_and_an_empty_session_as_what_it_is() {
     let empty = folder.path().join("empty.jsonl").to_str().unwrap().to_owned();
     let header = "{\"sselens\":\"session\",\"format\":1,\"version\":\"0\",\"created\":\"\"}\n";
     std::fs::write(&empty, header).unwrap();
-    // Its writer was interrupted before anything began: that can be read, and there is nothing.
+    // The writer was interrupted before anything began: the file is readable, but empty.
     for (args, status) in [
         (&["compare", &*empty, &*empty][..], 2),
         (&["show", &empty], 0),

@@ -109,7 +109,7 @@ fn a_har_of_ours_gives_back_every_line() {
         assert!(was.lines().count() > 2, "{scenario}: {was}");
         assert_eq!(was, is, "{scenario} {more:?}");
         is_clean(scenario, &p.text(&["export", &har, "--to", "markdown"]));
-        // And the archive of the archive is the archive.
+        // Exporting an archive again yields the same archive.
         assert_eq!(
             p.text(&["export", &har, "--to", "har"]),
             lossy(&std::fs::read(p.path(&har)).unwrap())
@@ -180,7 +180,7 @@ fn a_har_has_what_the_format_and_viewers_want() {
             assert_eq!(entry["_webSocketMessages"][0]["opcode"], 2);
         }
     }
-    // A bare body has no request and no date, and is an archive all the same.
+    // A bare body has no request and no date, but still makes a valid archive.
     let p = with_key();
     p.write("b.sse", "data: {}\n\n");
     is_har(&p.json(&["export", "b.sse", "--to", "har"]));
@@ -337,7 +337,7 @@ fn a_har_that_is_broken_names_the_file_and_the_place() {
         assert_eq!(out.status.code(), Some(2), "{name}: {words}");
         assert!(words.contains(name) && words.contains(why), "{name}: {words}");
     }
-    // One of ours that somebody edited is read as one of others'.
+    // An archive of this program that was edited is read like one of another program.
     let session = p.session("hello", &[]);
     let har = p.text(&["export", &session, "--to", "har"]).replacen("\\n\\n", "", 1);
     p.write("edited.har", har);
@@ -393,7 +393,7 @@ fn tool_calls_stand_below_the_answers_heading_and_nothing_is_told_thrice() {
     assert!(tools.contains("### Answer\n\n- tool call 0: `get_weather("), "{tools}");
     assert!(tools.contains("\n\n### Timing and end"), "{tools}");
     let reset = page("connection-reset");
-    // By the verdict and the finding that it is made of.
+    // Once in the verdict and once in its finding.
     assert_eq!(reset.matches("Connection reset by peer").count(), 2, "{reset}");
 }
 
@@ -409,7 +409,7 @@ fn hostile_text_stays_text() {
     let page = p.text(&["export", "evil.sse", "--to", "markdown"]);
     is_clean("evil", &page);
     let outside = outside_of_fences(&page);
-    // What is left may only stand in code inside a line, or escaped.
+    // The rest may only be inside inline code, or escaped.
     let mut plain = String::new();
     for line in outside.lines() {
         let mut rest = line;
@@ -479,7 +479,7 @@ fn no_export_has_a_secret() {
         assert!(!words.contains("sk-own-0"), "{format}: {words}");
         assert!(words.contains("***") || format == "curl", "{format}: {words}");
     }
-    // Bytes that were held back until a later read are counted where they came.
+    // Bytes that were held back until a later read are counted where they arrived.
     let har = p.har("s");
     assert_eq!(p.text(&["show", "s", "-o", "ndjson"]), p.text(&["show", &har, "-o", "ndjson"]));
     let page = p.text(&["export", "s", "--to", "markdown"]);
@@ -525,7 +525,7 @@ fn two_places_asked_at_once_are_compared() {
     ] {
         assert!(page.contains(part), "{part} is not in\n{page}");
     }
-    // One of them alone is a report like any other.
+    // A single exchange is reported like any other.
     let one = p.text(&["export", "c", "--to", "markdown", "--exchange", "1"]);
     assert!(one.starts_with("**failed** (closed): "), "{one}");
 }
@@ -552,7 +552,7 @@ fn many_exchanges_are_a_matrix() {
         "{page}"
     );
     assert_eq!(page.matches("## Exchange").count(), 1, "{page}");
-    // Of each kind one is an example: the table is as long as there are kinds.
+    // The table has one example of each kind, and no more rows.
     assert!(page.contains("| 2 | `lab · lab/http-422` | 422 | failed |"), "{page}");
     assert!(!page.contains("| 4 | `lab"), "{page}");
     // One exchange after the other in the archive; the session may have had them interleaved.
@@ -564,7 +564,7 @@ fn many_exchanges_are_a_matrix() {
         lines
     };
     assert_eq!(sorted("many"), sorted(&har));
-    // What takes one asks which, in a list with a line for each.
+    // A format for a single exchange asks which one, in a list with a line for each.
     let out = p.run(&["export", "many", "--to", "curl"]);
     assert_eq!(out.status.code(), Some(2));
     let words = lossy(&out.stderr);
@@ -584,7 +584,7 @@ fn the_reference_page_is_what_the_program_prints() {
          cargo run -- explain --markdown > assets/docs/findings.md"
     );
     outside_of_fences(&printed);
-    // The same words as `explain CODE`, but for what Markdown needs.
+    // The same words as `explain CODE`, except for Markdown's escapes.
     let bare =
         |s: &str| s.replace(['\\', '`'], "").split_whitespace().collect::<Vec<_>>().join(" ");
     let page = bare(&printed);
@@ -606,7 +606,7 @@ fn the_page_is_whole_in_itself_and_obeys_nothing_from_the_wire() {
     let page = p.text(&["export", &session, "--to", "html"]);
     assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
     assert!(page.contains("default-src 'none'"));
-    // Nothing is loaded from anywhere.
+    // The page loads nothing from the network.
     for loads in ["<script src", "<img", "<iframe", "@import", "url(", "<link rel=\"style"] {
         assert!(!page.contains(loads), "{loads}");
     }
@@ -631,7 +631,7 @@ fn a_program_sends_the_same_request_again() {
         assert!(!program.contains(KEY), "{to}");
         assert!(program.contains("API_KEY"), "{to}: {program}");
     }
-    // What runs without anything installed is run, against a server that keeps what it is sent.
+    // Run the languages that need no installation, against a server that keeps what it receives.
     let ready = |program: &str| Command::new(program).arg("--version").output().is_ok();
     for (to, file, runs) in [("python", "again.py", "python3"), ("fetch", "again.mjs", "node")] {
         if !ready(runs) {

@@ -76,7 +76,7 @@ fn each_case_has_exactly_its_findings() {
     let mut wrong = Vec::new();
     for case in cases() {
         let name = &case.name;
-        // A case is about its own rule; what clients make of it is looked at where that is the rule.
+        // A case tests its own rule; simulate the clients only where that is the rule.
         let options = match case.code() {
             "client-fails" => crate::support::options(),
             _ => Arc::default(),
@@ -115,7 +115,7 @@ fn each_case_has_exactly_its_findings() {
         let about = inspection.findings().iter().any(|f| f.code.name() == case.code());
         assert!(about || name.starts_with("sound"), "{name} is not about its code");
         assert!(inspection.findings().iter().all(|f| !f.message.is_empty()), "{name}");
-        // Only where nothing is above info the stream is called healthy, and nobody is to blame.
+        // A stream is called healthy, and blames no one, only if no finding is above info.
         let verdict = inspection.verdict();
         let bad = inspection.worst() > Some(Severity::Info);
         assert!(!(bad && verdict.to_lowercase().contains("healthy")), "{name}: {verdict}");
@@ -140,7 +140,7 @@ fn any_cut_gives_the_same_findings() {
         let (first, last) = (first.0, last.0);
         let whole = inspect(&case.entries_of(body, &[(last, body.len())]));
         let cr = body.contains(&b'\r');
-        // Long bodies are long by one frame: a few cuts do. They are elsewhere in each case.
+        // Long bodies consist of one long frame, so a few cuts are enough. Each case is cut at other places.
         let cuts = if body.len() > 20_000 { 6 } else { 20 };
         let step = (body.len() / cuts).max(1);
         let first_cut = 1 + case.name.bytes().map(usize::from).sum::<usize>() % step;
@@ -234,7 +234,7 @@ fn every_code_has_a_case() {
         );
     }
     let without: BTreeSet<_> = WITHOUT_CASE.iter().map(|w| w.0).collect();
-    // What takes two exchanges has no case of one.
+    // A rule about two exchanges cannot have a case with one.
     let missing: Vec<_> = Code::all()
         .map(Code::rule)
         .filter(|r| r.phase != Phase::Compare)
@@ -323,7 +323,7 @@ fn recorded_streams_are_sound() {
         {
             wrong.push(format!("{name}: {}", f.code));
         }
-        // What the verdict says of a refusal is its status.
+        // The verdict on a refusal is its status.
         if let Some(status) = case.status.filter(|s| *s >= 300) {
             let verdict = inspection.verdict();
             assert!(

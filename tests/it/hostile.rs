@@ -226,7 +226,7 @@ fn no_decoder_stumbles_over_hostile_bodies() {
         let (_, content_type, dialect) = &bodies[body];
         let bytes = damaged(&bodies[body], &how);
         check(&bytes, content_type.as_deref(), dialect);
-        // What is read as another dialect is hostile as it is.
+        // A body read as another dialect is hostile even if it is not damaged.
         check(&bytes, content_type.as_deref(), DIALECTS[other].name());
         Ok(())
     });
@@ -274,7 +274,7 @@ fn many_tool_calls_take_linear_time() {
         let inspection = inspect(body.as_bytes(), Some("text/event-stream"), "openai-chat");
         tell.send(inspection.answer().tools().len())
     });
-    // A second or three; each with all before it took two minutes.
+    // Takes a second or three; comparing each call with all before it took two minutes.
     assert_eq!(reported.recv_timeout(Duration::from_secs(40)), Ok(60_000));
 }
 
@@ -286,7 +286,7 @@ fn joined(n: usize, item: impl Fn(usize) -> String) -> String {
     (0..n).map(item).collect::<Vec<_>>().join(",")
 }
 
-// Of what follows, everything with everything would take from minutes to years.
+// In the tests below, comparing everything with everything would take from minutes to years.
 
 #[test]
 fn many_blanks_before_a_body_take_linear_time() {
@@ -332,7 +332,7 @@ fn many_pieces_of_one_calls_arguments_take_linear_time() {
             "{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,{id}\"function\":{{\"name\":\"f\",\"arguments\":\"{arguments}\"}}}}]}},\"finish_reason\":{finish}}}"
         ))
     };
-    // Whole already when the rest comes, each piece with a finish of its own.
+    // The first piece is already whole when the rest arrives, and each piece has its own finish.
     let first = call("\"id\":\"c\",", "{}", "null");
     let body = first + &call("", "{}", "\"tool_calls\"").repeat(80_000);
     let inspection = inspect_reads(body.as_bytes(), 150, Some("text/event-stream"), "openai-chat");

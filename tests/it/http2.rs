@@ -159,7 +159,7 @@ fn client_frames(stream: &mut u32, authority: &str, pick: (u8, Vec<u8>, u8)) -> 
         6 => frame(HEADERS, END_HEADERS | END_STREAM, 1, &literal(true, "t", "u")),
         7 => frame(HEADERS, END_HEADERS, next(), &[0xbe, 0xbf, 0xc0 + padding % 3]),
         8 => frame(4, 0, 0, &[0, 1, 0, 0, 0x10, 0]),
-        // Of kinds that mean nothing to the tap.
+        // Frames of types that the tap ignores.
         9 => frame([2, 3, 6, 7, 8, 0x0a, 0x7f][usize::from(padding) % 7], padding, 1, data),
         10 => frame(CONTINUATION, END_HEADERS, 1, data),
         11 => frame(DATA, PADDED, 1, &[200]),
@@ -208,11 +208,11 @@ fn each_side_receives_what_it_receives_without_the_tap() {
     let server = (prop::collection::vec(pick(), 0..6), cuts(), keep(), last(), any::<bool>());
     let result = TestRunner::new(config).run(&(client, server), |(client, server)| {
         let mut stream = 1;
-        // A request first, so that it is known where to.
+        // Begin with a request, which names the upstream.
         let mut request = |pick| client_frames(&mut stream, &server_at.to_string(), pick);
         let first = request((0, Vec::new(), 0));
         let settings = frame(4, 0, 0, &[]);
-        // A server that stops by itself waits for so many bytes: they must be as many through the tap.
+        // A server that stops by itself waits for a number of bytes: the tap must not change that number.
         let same_length = |kind: u8| server.3 == Last::HalfClose || !matches!(kind % 14, 1..=3 | 7);
         let picks = client.0.into_iter().filter(|pick| same_length(pick.0));
         let frames: Vec<_> = picks.flat_map(&mut request).collect();
@@ -252,7 +252,7 @@ fn same_requests(with: &Got, without: &Got, last: Last) -> bool {
         let ends = [with.end, without.end];
         return with_it == without_it && (ends[0] == ends[1] || ends.contains(&"broken"));
     }
-    // What is under way when it stops reading may be cut anywhere.
+    // Data in flight when it stops reading may be cut anywhere.
     let shorter = with_it.len().min(without_it.len()).saturating_sub(1);
     with_it[..shorter] == without_it[..shorter]
 }
@@ -384,7 +384,7 @@ fn reported(entries: &[Entry]) -> Vec<Reported> {
 fn recorded<G: Future<Output = ()>>(ask: impl FnOnce(SocketAddr) -> G) -> Vec<Entry> {
     let (tap, entries) = tap(server(chat));
     runtime().block_on(async { ask(tap.addr).await });
-    // What the client did last is on its way.
+    // The client's last bytes may still be in flight.
     std::thread::sleep(Duration::from_millis(200));
     tap.close();
     let entries = entries.lock().unwrap().clone();
@@ -586,7 +586,7 @@ fn a_request_for_another_upstream_is_answered_421_and_the_others_go_on() {
         let mut sender = connected(at).await.ready().await.unwrap();
         for (path, status) in [("/b/x", 200), ("/a/x", 421), ("/b/y", 200)] {
             let (answer, mut body) = sender.send_request(post(at, path), false).unwrap();
-            // What belongs to no one is taken away, and does not stop the others.
+            // Data for an unknown upstream is discarded, and does not stop the others.
             for _ in 0..20 {
                 body.reserve_capacity(10_000);
                 let room = std::future::poll_fn(|cx| body.poll_capacity(cx));
@@ -614,7 +614,7 @@ fn a_request_for_another_upstream_is_answered_421_and_the_others_go_on() {
     let all = reported(&sselens::journal::file::read(saved.as_bytes()).unwrap().entries);
     let paths: Vec<_> = all.iter().map(|of| (of.path.as_str(), of.body.len())).collect();
     assert_eq!(paths, [("x", 20_000), ("y", 20_000)]);
-    // Where no provider is named, the path has to name one.
+    // If no provider is named, the path must name one.
     let tap = RunningTap::start(dir.path(), &[]);
     let at: SocketAddr = tap.url.trim_start_matches("http://").parse().unwrap();
     let said = runtime().block_on(async {

@@ -105,7 +105,7 @@ fn no_field_of_a_recording_acts_on_a_terminal() {
             let mut entries = plain.clone();
             let field = entries[i].pointer_mut(place).unwrap();
             let text = field.as_str().unwrap();
-            // In a body each line is a field of its own.
+            // In a body each line is a separate field.
             let text: String = match place.as_str() {
                 "/text" => text
                     .lines()

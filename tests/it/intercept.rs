@@ -126,7 +126,7 @@ fn a_provider_is_decrypted_and_everything_else_is_not() {
     });
     let request = request.unwrap();
     assert_eq!(request.provider, "mine");
-    // What is signed is sent as it was, the host above all.
+    // A signed request is forwarded unchanged, above all its host.
     let raw = String::from_utf8_lossy(&request.raw).to_ascii_lowercase();
     assert!(raw.contains(&format!("host: localhost:{provider}\r\n")), "{raw}");
     let left: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -274,12 +274,12 @@ fn a_client_of_http_2_alone_is_decrypted_and_one_of_both_speaks_http_1() {
         runtime.block_on(ask(tap.addr, port, trusted, protocols))
     };
     let (alpn, answer) = said(http2, &authority, &[b"h2"]).unwrap();
-    // The request is the client's, to the letter.
+    // The upstream receives the client's request byte for byte.
     assert_eq!(answer, format!("GET https://localhost:{http2}/v1/models"));
     assert_eq!(alpn.as_deref(), Some(&b"h2"[..]));
     let (alpn, answer) = said(old, &authority, &[b"h2", b"http/1.1"]).unwrap();
     assert!(alpn.as_deref() == Some(b"http/1.1") && answer.ends_with("its own words"), "{answer}");
-    // A server that does not speak it is not reached, as it is without the tap.
+    // A server that does not speak HTTP/2 is not reached, just as without the tap.
     said(old, &authority, &[b"h2"]).unwrap_err();
     let distrusted = said(http2, &both[0], &[b"h2"]).unwrap_err();
     assert!(distrusted.to_string().contains("certificate"), "{distrusted}");

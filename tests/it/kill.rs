@@ -34,7 +34,7 @@ fn what_is_older_than_100_ms_survives_a_kill() {
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        // What the program says that it has read, and when it said so.
+        // What the program reports as read, and when it reported it.
         let heard = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&heard);
         let reader = std::thread::spawn(move || {
@@ -46,7 +46,7 @@ fn what_is_older_than_100_ms_survives_a_kill() {
                 }
             }
         });
-        // A busy machine may take long to start it; what is cut off must be a stream that runs.
+        // A busy machine may take long to start it; kill it only while the stream runs.
         let started = Instant::now();
         while heard.lock().unwrap().is_empty() {
             assert!(started.elapsed() < Duration::from_secs(60), "no chunk came");
@@ -124,7 +124,7 @@ fn the_beginning_of_a_message_survives_a_kill() {
     }
     let key = [1, 2, 3, 4];
     stream.write_all(&beginning(Some(key), ASKED)).unwrap();
-    // What is older than 100 ms is owed; a busy machine gets some more to have read it at all.
+    // Data older than 100 ms must be saved; a busy machine gets more time to read it in the first place.
     std::thread::sleep(Duration::from_millis(400));
     tap.kill();
     drop(stream);
@@ -141,7 +141,7 @@ fn the_beginning_of_a_message_survives_a_kill() {
         }
     }
     let said = String::from_utf8(said.split_off(4)).unwrap();
-    // At most the beginning of a secret is held back, and of a client's message its last word.
+    // At most the beginning of a secret is held back, and the last word of a client's message.
     let owed = &SAID.replace("sk-abcdefgh12345678", &"*".repeat(19))[..SAID.len() - 7];
     assert_eq!(said, owed);
     let asked: Vec<u8> =

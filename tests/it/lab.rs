@@ -407,7 +407,7 @@ fn unknown_models_and_paths_are_404_with_a_hint() -> Outcome {
     let answer = String::from_utf8(read_until(&mut stream, b"}}")?)?;
     assert!(answer.starts_with("HTTP/1.1 404 Not Found"), "{answer}");
     assert!(answer.contains("lab/hello") && answer.contains("model_not_found"), "{answer}");
-    // The connection goes on.
+    // The connection stays open.
     stream.write_all(b"GET /v1/models HTTP/1.1\r\nConnection: close\r\n\r\n")?;
     let (bytes, _) = read_all(&mut stream);
     let list: serde_json::Value = serde_json::from_slice(split(&bytes)?.1)?;

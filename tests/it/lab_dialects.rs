@@ -108,7 +108,7 @@ fn a_scenario_without_a_form_in_the_dialect_says_where_it_has_one() -> Outcome {
         "type": "error", "error": { "type": "invalid_request_error", "message": sentence },
     });
     assert_eq!(error, expected);
-    // Several choices, and more than text.
+    // Several choices, and other content than text.
     for (dialect, name) in [("anthropic", "choices-two"), ("openai-completions", "tool-calls")] {
         let (path, body) = request(dialect, &format!("lab/{name}"))?;
         assert!(post(lab.addr, &path, &body)?.0.starts_with("HTTP/1.1 400 "), "{name}");
@@ -248,7 +248,7 @@ fn errors_of_the_others_have_their_forms() -> Outcome {
         let error: serde_json::Value = serde_json::from_slice(&body)?;
         assert_eq!(error.pointer(member).and_then(|it| it.as_str()), Some(words), "{dialect}");
     }
-    // Gemini's among the events is no event.
+    // Gemini's error among the events is not an event.
     let (path, body) = request("gemini", "lab/error-object")?;
     let body = text(&post(lab.addr, &path, &body)?.1);
     assert!(body.contains("\r\n{\n  \"error\": {\n    \"code\": 500,\n"), "{body}");

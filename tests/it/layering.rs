@@ -136,7 +136,7 @@ fn no_file_is_much_over_500_lines() {
 /// A rule is named by its code, which the compiler checks; the spelling is the pages' and the tests'.
 #[test]
 fn no_literal_names_a_code() {
-    // Names of the journal's format for ends: those of findings by chance, or the other way round.
+    // Names of ends in the journal's format, some of which are codes as well.
     const ENDS: &[&str] = &[
         "limit-body",
         "limit-http",
@@ -146,9 +146,9 @@ fn no_literal_names_a_code() {
         "closed-before-head",
         "closed-inside-head",
     ];
-    // A word of the summary for why a line was ignored.
+    // In the summary, this is the reason why a line was ignored.
     const REASONS: &[&str] = &["unknown-field"];
-    // One word alone may be a provider's: `refusal`, `cancelled`.
+    // A single word may belong to a provider: `refusal`, `cancelled`.
     let names = sselens::rule::Code::all().map(sselens::rule::Code::name);
     let names: BTreeSet<&str> = names.filter(|name| name.contains('-')).collect();
     let mut all = Vec::new();
@@ -224,7 +224,7 @@ fn no_two_files_of_a_folder_need_each_other() {
             .filter(|path| !path.ends_with("mod.rs"))
             .collect();
         let has = |stem: &str| siblings.iter().any(|path| name(path) == stem);
-        // What `mod.rs` hands on: a name, and the file that has it.
+        // The names that `mod.rs` re-exports, each with its file.
         let list = folder.join("mod.rs");
         let list = if list.exists() { code(&list) } else { String::new() };
         let handed: std::collections::BTreeMap<String, String> = paths(&list)

@@ -28,12 +28,12 @@ fn a_stream_that_ends_before_its_terminal_event_fails_whether_or_not_its_dialect
     for (mut case, seen) in sound() {
         let Some(dialect) = seen.dialect() else { continue };
         let rules = dialect.ending();
-        // What has no terminal event, or may be resumed, may end anywhere.
+        // A stream that has no terminal event, or that may be resumed, may end anywhere.
         let Some(last) = seen.answer().terminal.filter(|_| rules.terminal && !rules.resumable)
         else {
             continue;
         };
-        // Of several answers on one stream each has its own.
+        // If a stream has several answers, each has its own terminal event.
         let several = seen.blocks().iter().any(|block| block.container > 0);
         for (index, frame) in seen.frames().iter().enumerate().take(last as usize) {
             if frame.kind != FrameKind::Event || several {
@@ -43,7 +43,7 @@ fn a_stream_that_ends_before_its_terminal_event_fails_whether_or_not_its_dialect
             for set in [dialect.name(), "auto"] {
                 set.clone_into(&mut case.dialect);
                 let cut = judged(&case, body);
-                // Before the bytes say what they are, nobody knows what is missing.
+                // Until the bytes identify the dialect, it is unknown what is missing.
                 if cut.answer().terminal.is_some() || cut.recognized().is_none() && set == "auto" {
                     continue;
                 }
@@ -83,7 +83,7 @@ const AGAIN: &[(&str, &str)] = &[
 #[test]
 fn a_text_that_is_said_again_with_another_letter_is_no_sound_stream() {
     let mut changed = std::collections::BTreeSet::new();
-    // Of the rest of a stream, only the end is there to be held against the whole.
+    // If only the rest of a stream was recorded, the whole text can be compared only at its end.
     for (case, seen) in sound().filter(|(case, _)| !case.name.contains("resumed")) {
         for frame in seen.frames().iter().filter(|frame| frame.kind == FrameKind::Event) {
             let Some(data) = frame.data(seen.body()) else { continue };
@@ -104,7 +104,7 @@ fn a_text_that_is_said_again_with_another_letter_is_no_sound_stream() {
                 let event = format!("{named}data: {json}\n\n");
                 let body = [&seen.body()[..from], event.as_bytes(), &seen.body()[to..]].concat();
                 let other = judged(&case, &body);
-                // Nothing was streamed of it that could differ, or in segments without what is between.
+                // Nothing of it was streamed that could differ, or only segments without the text in between.
                 let segments = seen.shape().rows().iter().any(|row| row.path == "speaker");
                 if seen.answer().deltas().is_empty() || segments {
                     continue;

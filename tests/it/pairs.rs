@@ -184,7 +184,7 @@ pub(crate) fn pairs() -> Vec<Pair> {
         call.pieces.remove(5);
         call
     };
-    // One that is given up on while the direct call goes on.
+    // A gateway call that is abandoned while the direct call continues.
     let given_up = |call: Call| cut(call, 3, 2500, EndCause::Complete);
     let mut renamed = given_up(sound());
     renamed.headers = vec![("content-type", "text/plain")];

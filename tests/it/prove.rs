@@ -93,15 +93,15 @@ fn what_the_gateway_stumbles_over_is_convicted() {
 
 #[test]
 fn nobody_is_convicted_without_proof() {
-    // It loses all streams.
+    // This gateway loses all streams.
     let (always, _) = proof("crlf", |_| true);
     assert_eq!(always["convicted"], serde_json::json!([]));
     assert!(always["verdict"].as_str().unwrap().contains("the cause is another"), "{always}");
-    // It loses nothing.
+    // This one loses nothing.
     let (never, last) = proof("crlf", |_| false);
     assert!(never["verdict"].as_str().unwrap().contains("nothing to prove"), "{never}");
     assert_eq!(last["suspects"], serde_json::json!([]));
-    // It has another upstream.
+    // This one has another upstream.
     let elsewhere = gateway(free(), |_| true);
     let url = format!("http://{elsewhere}/v1/chat/completions");
     let address = free().to_string();

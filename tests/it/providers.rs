@@ -55,7 +55,7 @@ fn a_missing_base_url_is_told_by_its_variable() {
     assert_eq!(out.status.code(), Some(2));
     let why = text(&out.stderr);
     assert!(why.contains("AZURE_OPENAI_ENDPOINT is not set"), "{why}");
-    // What the environment has wrong concerns only who uses it.
+    // A mistake in the environment affects only providers that use it.
     let env = [("OPENAI_BASE_URL", "gateway/v1")];
     let out = run(&dir, &env, &["send", "-p", "openai", "hi"]);
     assert!(text(&out.stderr).contains("OPENAI_BASE_URL: \"gateway/v1\" has no scheme"));
@@ -144,7 +144,7 @@ fn a_signed_request_is_sent_and_nothing_of_the_keys_is_kept() {
     let curl = text(&run(&dir, &[], &["export", "s.jsonl", "--to", "curl"]).stdout);
     assert!(curl.contains("--aws-sigv4 aws:amz:eu-west-1:bedrock"), "{curl}");
     assert!(curl.contains("$AWS_SECRET_ACCESS_KEY") && !curl.contains("authorization"));
-    // Without any key it goes out unsigned, and that is said.
+    // Without a key the request is sent unsigned, and a notice says so.
     let env = [("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://192.0.2.1:9")];
     let args = ["send", "-p", "bedrock", "--connect-timeout", "0.05", "hi"];
     let why = text(&run(&dir, &env, &args).stderr);
@@ -196,7 +196,7 @@ fn a_dot_env_that_nobody_named_gives_keys_only() {
     let listed = text(&run(&dir, &env, &["providers", "--config", "c.toml"]).stdout);
     assert!(!listed.contains("evil"), "{listed}");
     assert!(listed.lines().any(|l| l.contains(" yours ") && l.contains(" set ")), "{listed}");
-    // Named, it may set anything.
+    // A file named by the user may set any variable.
     let named = ["providers", "--config", "c.toml", "--env-file", ".env"];
     let listed = text(&run(&dir, &env, &named).stdout);
     assert!(listed.contains("http://evil.invalid  (from MINE_URL)"), "{listed}");
@@ -210,7 +210,7 @@ fn a_provider_is_asked_for_its_models() {
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert!(listed(&out).contains(&"lab/reasoning-delta".to_owned()), "{:?}", listed(&out));
 
-    // A server that tells what it was asked, and refuses the second time with the key in its words.
+    // A server that reports what it received, and refuses the second request with the key in its message.
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
     let asked = std::thread::spawn(move || {

@@ -75,7 +75,7 @@ const TELL_NONE: &[(&str, &str)] =
     &[("groq-openai-chat-llama-4-scout-17b-16e-instru-6e8fe00d", "an error is all that came")];
 
 fn tells_none(stream: &Stream) -> bool {
-    // Of a dialect that is not read there is nothing to tell either.
+    // Nothing can be found in a dialect that is not supported.
     dialect::find(&stream.dialect).is_none()
         || TELL_NONE.iter().any(|(name, _)| *name == stream.name)
 }
@@ -86,8 +86,8 @@ fn every_recording_tells_its_dialect() {
         let i = read(&body, "auto");
         let found = i.recognized().unwrap();
         assert_eq!(found.dialect.name(), stream.dialect, "{}", stream.name);
-        // Mistral's chunks are anybody's but for the model's name, a blocked prompt has no
-        // candidates, and Writer's pieces have one plain member: that is as sure as it gets.
+        // Mistral's chunks differ only by the model's name, a blocked prompt has no candidates, and Writer's
+        // pieces have one plain field: more certainty is not possible.
         let likely = ["mistral", "gemini", "writer-completions"].contains(&&*stream.dialect);
         let least = if likely { Confidence::Likely } else { Confidence::Certain };
         assert!(found.sign.confidence >= least, "{}: {:?}", stream.name, found.sign);
@@ -98,7 +98,7 @@ fn every_recording_tells_its_dialect() {
 fn where_another_dialect_is_set_the_right_one_is_named() {
     let family = |name: &str| -> &'static str { dialect::find(name).unwrap().family() };
     let (mut named, mut kin) = (0, 0);
-    // The shortest of each dialect and server: each is read once as every dialect.
+    // The shortest stream of each dialect and server: read once as every dialect.
     let mut streams: Vec<_> = corpus().into_iter().filter(|(s, _)| !tells_none(s)).collect();
     streams.sort_by_key(|(_, body)| body.len());
     let server = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
@@ -122,9 +122,9 @@ fn where_another_dialect_is_set_the_right_one_is_named() {
             assert!(message.starts_with(&format!("The bytes are {} (", stream.dialect)), "{about}");
             assert!(message.contains(&format!("use --dialect {}", stream.dialect)), "{about}");
             assert!(i.verdict().starts_with("The bytes are "), "{about}: {}", i.verdict());
-            // No alarm but those that the right dialect raises as well.
+            // No findings above info except those that the right dialect raises as well.
             for finding in i.findings().iter().filter(|f| f.severity > Severity::Info) {
-                // An error has another code where it stands beside an answer that was not read.
+                // An error has another code next to an answer that was not read.
                 let is_error = |code: Code| code.name().starts_with("error-");
                 let known = right.findings().iter().any(|f| {
                     let same = f.code == finding.code || is_error(f.code) && is_error(finding.code);
@@ -205,7 +205,7 @@ fn a_guess_is_corrected_and_no_fact_is_lost_or_doubled() {
     assert_eq!(i.answer().errors.len(), 1);
     assert_eq!(i.answer().deltas().len(), 2);
 
-    // Surer of the same dialect: the decoder goes on as it is.
+    // More certain of the same dialect: the decoder continues unchanged.
     let i = read(
         &events(&[
             r#"{"choices":[],"usage":{"prompt_tokens":3}}"#,
@@ -285,14 +285,14 @@ fn what_is_normal_is_mild_and_says_where() {
     assert_eq!(missing.severity, Severity::Info);
     assert!(missing.message.ends_with("(normal at azure)"), "{}", missing.message);
 
-    // A finish that only one provider has, and the same word from nobody known.
+    // A finish reason that only one provider has, and the same one from an unknown provider.
     let finish = r#"{"id":"20260101","object":"chat.completion.chunk","model":"glm-5","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"sensitive"}]}"#;
     assert_eq!(read(&events(&[finish, "[DONE]"]), "auto").worst(), Some(Severity::Info));
     let finish = finish.replace("glm-5", "x-5");
     let i = read(&events(&[&finish, "[DONE]"]), "auto");
     assert!(findings(&i).contains(&("finish-unknown", Severity::Warn)));
 
-    // What is lost is lost wherever it is the custom.
+    // A lost answer is fatal even where it is normal.
     let lost = [
         r#"{"object":"chat.completion","base_resp":{},"input_sensitive":false,"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}"#,
         "[DONE]",

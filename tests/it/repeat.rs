@@ -75,13 +75,13 @@ fn sizes_and_halving_find_where_requests_begin_to_fail() {
     assert_eq!(found["type"], "threshold");
     let (good, bad) = (found["good"].as_u64().unwrap(), found["bad"].as_u64().unwrap());
     assert!(good <= 50_000 && 50_000 < bad && bad - good <= 512, "{found}");
-    // What was sent is what was asked for, and is in the session.
+    // What was sent is what was requested, and is in the session.
     let bodies = run(&["show", file, "-o", "ndjson"]);
     let text = String::from_utf8(bodies.stdout).unwrap();
     let sent = text.lines().filter(|l| l.starts_with("{\"type\":\"request\""));
     assert_eq!(sent.clone().count(), 15 * sizes.len());
     assert_eq!(sent.filter(|l| l.contains("\"body_len\":102400")).count(), 15);
-    // The report on it has the matrix and the threshold, one of each kind, and no filler.
+    // The report has the matrix and the threshold, one exchange of each kind, and no filler.
     let report = run(&["export", file, "--to", "markdown"]);
     let page = String::from_utf8(report.stdout).unwrap();
     assert!(page.contains("| 102,400 | 15 | "), "{page}");
@@ -147,7 +147,7 @@ fn pairs_are_compared_one_by_one_and_counted_by_side() {
     assert_eq!((of("summary"), of("comparison")), (12, 6));
     let first = lines.iter().position(|l| l["type"] == "comparison").unwrap();
     assert_eq!(first, lines.len() - 7, "comparisons and the tally come last");
-    // Whatever the order in which they ended, a pair is what was sent together.
+    // In whatever order the calls ended, those sent together are a pair.
     for pair in &lines[first..first + 6] {
         assert_eq!(pair["a"].as_u64().unwrap() + 1, pair["b"].as_u64().unwrap(), "{pair}");
     }
@@ -157,7 +157,7 @@ fn pairs_are_compared_one_by_one_and_counted_by_side() {
     let text = String::from_utf8(run(&[&args[..], &many].concat()).stdout).unwrap();
     let row = text.lines().find(|l| l.contains("gw-reasoning-renamed")).unwrap();
     assert!(row.contains("100 %"), "{text}");
-    // Both are of one provider: the model tells them apart.
+    // Both sides use one provider, so the model distinguishes them.
     assert!(text.contains("A  lab · lab/reasoning-delta · 6 exchanges"), "{text}");
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pairs.jsonl").display().to_string();
@@ -257,7 +257,7 @@ fn hundreds_at_fifty_at_a_time_are_all_accounted_for_in_bounded_memory() {
         println!("skipped: this system does not tell a process's peak");
         return;
     }
-    // Kept whole, the 400 more would cost several times what they take in the file.
+    // If they were kept whole, the 400 more would take several times their size in the file.
     let grown = many.saturating_sub(few) * 1024;
     assert!(grown < written / 2, "{few} kB became {many} kB; the session has {written} bytes");
 }
@@ -301,7 +301,7 @@ fn a_recording_of_many_is_counted_too() {
         assert_eq!(count(group), count(live));
         assert_eq!(group["outcomes"][0]["examples"], serde_json::json!([0, 1, 2]));
     }
-    // One exchange is no many; and what a user sees needs no notice.
+    // A single exchange needs no tally, nor does the output for a terminal.
     let one = lines(&run(&["export", &session, "--to", "ndjson", "--exchange", "3"]));
     assert_eq!(one.last().unwrap()["type"], "summary");
     let text = run(&["show", &session]).stdout;

@@ -104,7 +104,7 @@ async fn served(entries: &[sselens::journal::Entry], pace: f64) -> Vec<u8> {
     let request = b"POST /v1/x HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
-    // A stall lasts until the client gives up, and a reset is an end too.
+    // A stall lasts until the client gives up, and a reset also counts as an end.
     let patience = std::time::Duration::from_millis(500);
     let _ = tokio::time::timeout(patience, stream.read_to_end(&mut answer)).await;
     cancel.cancel();
@@ -347,7 +347,7 @@ fn each_fault_does_what_its_name_says_byte_for_byte() {
             "{fault}"
         );
     }
-    // A cut is a close inside the chunked body, a reset a reset; what came before is whole.
+    // A cut closes the connection inside the chunked body, a reset resets it; what came before is whole.
     let before = pieces(&frames[..3]);
     let cut = with(&["cut@frame:3"]);
     same("cut@frame", &cut, wire(&before, false));

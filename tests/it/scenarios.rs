@@ -34,7 +34,7 @@ const SPECIAL: &[Special] = &[
         flags: &["--idle-timeout", "5"],
         config: "[findings]\nslow_first_byte = 1.5\n",
     },
-    // At once, its first comment and its first data are in one read.
+    // Without delays, its first comment and its first data would arrive in one read.
     Special { name: "keep-alive", pace: "0.2", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "ttfb-ttft-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
     Special { name: "reasoning-gap", pace: "1", flags: &["--idle-timeout", "5"], config: "" },
@@ -115,25 +115,25 @@ const EXCEPTIONS: &[Exception] = &[
     not("no-done-after-error", WITHOUT_DONE),
     not("done-duplicated", WITHOUT_DONE),
     not("done-early", WITHOUT_DONE),
-    // Where the end is the stream's own last event, the lab leaves that out for [DONE].
+    // Where the stream's own last event is the end, the lab omits that event instead of [DONE].
     told_as(
         "missing-done",
         &["openai-responses", "bedrock-converse", "bedrock-invoke"],
         &["terminal-event-missing"],
     ),
     told_as("missing-done", &["anthropic"], &["message-stop-missing"]),
-    // Its tokens come packed by design.
+    // Anthropic puts several tokens into a delta by design.
     not("micro-batching", &["anthropic"]),
     told_as("missing-done", &["gemini-array"], &["truncated-json-array"]),
-    // What the lab says after Responses' last event, and after the end of an array.
+    // What the lab sends after Responses' last event, and after the end of an array.
     told_as("done-early", &["openai-responses"], &["content-after-finish"]),
     told_as("done-early", &["gemini-array"], &["finish-missing"]),
-    // Responses finishes in its last event and nowhere before: what comes between is no fault.
+    // Responses finishes only in its last event, so content before that is no fault.
     not("content-after-finish", &["openai-responses"]),
     not("finish-repeated", &["openai-responses"]),
     // The lab's response always has a status.
     not("finish-missing", &["openai-responses"]),
-    // The word stands in the event that ends the stream: both are missing.
+    // The finish reason is in the event that ends the stream, so both are missing.
     told_as(
         "finish-missing",
         &["openai-responses", "bedrock-converse", "bedrock-invoke", "cohere-v2"],
@@ -142,18 +142,18 @@ const EXCEPTIONS: &[Exception] = &[
     told_as("finish-missing", &["anthropic"], &["message-stop-missing"]),
     told_as("finish-missing", &["ollama"], &["ollama-no-done"]),
     told_as("finish-missing", &["gemini-array"], &["truncated-json-array"]),
-    // The lab leaves out one blank line: here it is not the last event that lacks it.
+    // The lab omits one blank line, and here it is not the one after the last event.
     told_as("sse-no-final-blank", &["openai-responses"], &["terminal-event-missing"]),
     told_as("sse-no-final-blank", &["anthropic"], &["message-stop-missing"]),
-    // Anthropic's filter is a refusal, and tells itself as one.
+    // Anthropic's filter is a refusal, and is reported as one.
     told_as("content-filtered", &["anthropic", "bedrock-invoke"], &["refusal"]),
-    // These have no word for a filter: Chat's is foreign to them.
+    // These dialects have no finish reason for a filter, and Chat's is unknown to them.
     told_as(
         "content-filtered",
         &["mistral", "ollama", "cohere-v2"],
         &["content-filtered", "finish-unknown"],
     ),
-    // An error in the stream has a form of its own in each dialect.
+    // Each dialect has its own form for an error in the stream.
     told_as("error-object", &["openai-responses"], &["sse-event-error", "error-shape-drift"]),
     told_as("error-object", &["anthropic"], &["sse-event-error"]),
     told_as("error-object", &["mistral", "cohere-v2"], &["error-flat"]),
@@ -168,7 +168,7 @@ const EXCEPTIONS: &[Exception] = &[
     not("no-anti-buffering-headers", OTHER_LINES),
     not("sse-mislabelled", OTHER_LINES),
     not("utf8-split", BINARY),
-    // It is [DONE] that has the spaces and the other line end.
+    // The spaces and the other line end belong to [DONE].
     not("sse-two-spaces", &["gemini"]),
     not("sse-mixed-newlines", &["gemini"]),
     told_as("ndjson-in-sse", &["openai-responses", "anthropic", "cohere-v2"], &["sse-raw-json"]),
@@ -178,7 +178,7 @@ const EXCEPTIONS: &[Exception] = &[
     not("content-not-string", &[]),
     not("reasoning-dropped-by-client", &[]),
     not("reasoning-field-renamed", &[]),
-    // These do not count thoughts by themselves, or give no total that has to be the sum.
+    // These do not count reasoning separately, or send no total that must be the sum.
     not("reasoning-hidden", &["mistral", "ollama", "cohere-v2", "bedrock-converse"]),
     not(
         "usage-inconsistent",
@@ -197,25 +197,25 @@ const EXCEPTIONS: &[Exception] = &[
         "refusal",
         &["mistral", "gemini", "gemini-array", "ollama", "cohere-v2", "bedrock-converse"],
     ),
-    // Arguments are an object here; where they are no JSON, a string stands in its place.
+    // Arguments are an object here; if they are not JSON, a string takes the object's place.
     told_as(
         "tool-args-invalid-at-end",
         &["gemini", "gemini-array", "ollama"],
         &["tool-args-double-encoded"],
     ),
-    // These have no word for calls.
+    // These have no finish reason for calls.
     not("tool-finish-without-call", &["openai-responses", "gemini", "gemini-array", "ollama"]),
     told_as("tool-finish-without-call", &["openai-completions"], &["finish-unknown"]),
-    // What stops before the end leaves its block open, where the dialect closes blocks.
+    // A stream that stops early leaves its block open, where the dialect closes blocks.
     told_as("done-early", BLOCKS, &["block-not-closed"]),
     told_as("finish-missing", BLOCKS, &["block-not-closed"]),
-    // The lost frame's number and text are missing from what counts and repeats them.
+    // The lost frame leaves a gap in the sequence numbers, and its text differs from the final one.
     told_as(
         "sse-missing-blank",
         &["openai-responses"],
         &["deltas-differ-from-done", "sequence-gap"],
     ),
-    // The last event, which the standard drops, is the terminal one.
+    // The last event, which parsers drop by the standard, is the terminal one.
     told_as("sse-no-final-blank", &["cohere-v2"], &["terminal-event-missing"]),
 ];
 
@@ -226,7 +226,7 @@ fn each_scenario_shows_it_in_every_dialect() {
     let dir = tempfile::tempdir().unwrap();
     let plays = sselens::lab::scenarios().iter().filter(|s| s.needs.is_none());
     let plays = plays.flat_map(|scenario| {
-        // What it says in its own dialect, asked for once.
+        // The scenario's result in its own dialect, computed once.
         let own = Arc::new(OnceLock::new());
         scenario.dialects().into_iter().skip(1).map(move |d| (scenario, d, Arc::clone(&own)))
     });
@@ -269,7 +269,7 @@ fn each_scenario_shows_it_in_every_dialect() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
     let compared = compared.into_inner();
     assert!(compared > 20, "{compared}");
-    // An exception that nothing needs hides what it was made for.
+    // An unused exception could hide a fault.
     let used = used.into_inner().unwrap();
     for (i, it) in EXCEPTIONS.iter().enumerate() {
         assert!(
@@ -372,7 +372,7 @@ fn total(name: &str) -> &'static str {
 fn in_dialect(dir: &std::path::Path, scenario: &Scenario, dialect: &str) -> Value {
     let mut command = program(dir, &[]);
     let model = format!("lab/{}", scenario.name);
-    // Some texts are made up on the spot, by chance: the same, with the same seed.
+    // Some texts are generated at random: use the same seed to have the same text.
     command.args(["send", "-p", "lab", "-o", "json", "--seed", "1", "--pace", "0"]);
     command.args([
         "--idle-timeout",
@@ -402,7 +402,7 @@ fn what_is_special_is_still_there() {
 fn every_code_can_be_seen() {
     let shown: BTreeSet<&str> =
         sselens::lab::scenarios().iter().flat_map(|s| &s.findings).map(String::as_str).collect();
-    // What takes two exchanges, `compare` shows.
+    // Codes about two exchanges are shown by `compare`.
     let odd: Vec<_> = Code::all()
         .map(Code::rule)
         .filter(|r| r.phase != Phase::Compare)
@@ -471,7 +471,7 @@ fn play(dir: &std::path::Path, scenario: &Scenario) -> Value {
     command.args(["send", "-p", "lab", "-o", "json", "--seed", "1", "--fail-on", "info"]);
     match scenario.dialects()[0] {
         "openai-chat" => command.arg("-b").arg(&body_file),
-        // Written for another dialect: with the program's own request.
+        // A scenario for another dialect uses the program's own request.
         other => command.args(["--dialect", other, "-m", &format!("lab/{name}"), "Say hello"]),
     };
     command.args(["--pace", special.map_or("0", |s| s.pace)]);

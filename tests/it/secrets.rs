@@ -151,7 +151,7 @@ fn nowhere(env: &[(&str, &str)], args: &[&str], secrets: &[&str]) {
         let log = std::fs::read(log).unwrap();
         assert!(log.windows(7).any(|w| w == b"sending"), "{}", String::from_utf8_lossy(&log));
         seen.extend(log);
-        // What was saved is the same, whatever was printed.
+        // The saved session is the same, whatever was printed.
         let exports = if output == "text" { &EXPORTS[..] } else { &[] };
         seen.extend(run(dir.path(), env, &["show", "s.jsonl"]));
         for to in exports {
@@ -227,7 +227,7 @@ fn parameters_of_addresses_are_masked() {
 
 #[test]
 fn bodies_are_masked_whatever_they_are() {
-    // Each `$` becomes a secret of its own.
+    // Each `$` becomes a separate secret.
     for body in [
         r#"{"model":"m","authorization_token":"$","aws_secret_access_key":"$","token":{"value":"$"},
             "tools":[{"type":"mcp","headers":{"X-Auth-Key":"Bearer $"},"server_url":"https://$@h/x"}],
@@ -344,7 +344,7 @@ fn a_key_in_the_place_of_a_variable_is_not_shown() {
          body = {{ api_key = '{BODY}' }}\n"
     );
     std::fs::write(dir.path().join("c.toml"), &config).unwrap();
-    // The first provider is not accepted: the others alone.
+    // The first provider is rejected, so test the others alone as well.
     let second = config[config.find("[providers.b]").unwrap()..].to_owned();
     std::fs::write(dir.path().join("d.toml"), second).unwrap();
     for file in ["c.toml", "d.toml"] {
@@ -445,7 +445,7 @@ fn no_part_of_a_session_by_another_hand_shows_a_secret() {
             "headers": [["set-cookie", format!("s={USER}")], ["x-quoted", HEADER]],
             "raw": [format!("HTTP/1.1 200 OK\r\nset-cookie: s={USER}\r\nx-quoted: {HEADER}\r\n\r\n")]}),
     ];
-    // In reads of five bytes no piece is a run.
+    // In reads of five bytes no piece is long enough to be recognized.
     for piece in quoted.as_bytes().chunks(5) {
         let text = String::from_utf8_lossy(piece);
         lines.push(serde_json::json!({"type": "body", "x": 0, "at": 0.3, "len": piece.len(), "text": text}));
@@ -477,7 +477,7 @@ fn no_part_of_a_session_by_another_hand_shows_a_secret() {
     for secret in [HEADER, PARAMETER, BODY, USER, PASSWORD] {
         assert_absent(&seen, secret, "a session by another hand");
     }
-    // What an archive holds is masked too, in the bytes that it has for the journal.
+    // The archive's content is masked, too, in the bytes that it keeps for the journal.
     let har = run(&["export", "a.jsonl", "--to", "har"]);
     let har: serde_json::Value = serde_json::from_slice(&har).unwrap();
     for kept in har.to_string().split('"').filter(|text| text.len() > 20) {
@@ -561,7 +561,7 @@ fn no_coded_body_of_a_session_by_another_hand_holds_a_secret() {
             "a request under {of_request} and its answer under {of_response}, in reads of {cut}"
         );
         for seen in all {
-            // What stands in base64 and is compressed there is looked at too.
+            // Data that is compressed inside base64 is searched, too.
             let texts = String::from_utf8_lossy(&seen).into_owned();
             let inside = texts.split(['"', '\n', ' ']).filter_map(|word| base64.decode(word).ok());
             let seen = [undone(&seen), inside.flat_map(|bytes| undone(&bytes)).collect()].concat();
@@ -676,7 +676,7 @@ fn no_core_is_dumped() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It has begun when it says where it listens.
+    // The program has started once it prints its address.
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();

@@ -112,8 +112,8 @@ fn damaged_streams_are_judged_the_same() {
 
 #[test]
 fn a_stream_of_one_skeleton_is_judged_the_same() {
-    // Findings that every frame has again: reasoning in a field of its own, no `object`; two texts that
-    // are the same; pieces of a call.
+    // Findings that every frame raises again: reasoning in a separate field, no `object`; two equal texts;
+    // pieces of a call.
     let call = "\"tool_calls\":[{\"index\":0,\"type\":null,\"function\":{\"arguments\":\"@\"}}]";
     for delta in [
         "\"content\":\"@\"",

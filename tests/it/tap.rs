@@ -80,7 +80,7 @@ async fn play(stream: TcpStream, script: &Script, other: &Script) -> Got {
             let _ = tokio::time::timeout(Duration::from_secs(5), reader).await;
         }
         Last::Reset | Last::Close => {
-            // What came so far must not depend on how busy the machine is.
+            // The data received so far must not depend on how busy the machine is.
             let expected = other.writes.concat().len();
             let clock = Clock::start();
             let (mut before, mut since) = (0, clock.now());
@@ -455,7 +455,7 @@ fn a_client_that_leaves_ends_the_call_upstream() {
         server.write_all(head).await.unwrap();
         assert_eq!(client.read(&mut buffer).await.unwrap(), head.len());
         drop(client);
-        // The end of the client is seen at once, and a write that nobody reads is a reset.
+        // The client's end is noticed at once, and writing to a closed connection causes a reset.
         let patience = Duration::from_secs(5);
         let left = tokio::time::timeout(patience, server.read(&mut buffer)).await;
         assert_eq!(left.unwrap().unwrap(), 0);
@@ -502,12 +502,12 @@ fn a_slow_client_slows_the_upstream() {
         let mut client = TcpStream::connect(tap.addr).await.unwrap();
         client.write_all(POST).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
-        // A request that is left unread would make a reset of the close.
+        // With an unread request, the close would become a reset.
         assert_eq!(server.read(&mut [0; 4096]).await.unwrap(), POST.len() + 14);
         server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         let mut sent = 0;
         let block = vec![b'x'; 64 << 10];
-        // The client reads nothing: what is taken lies in the kernel's buffers.
+        // The client does not read: what is accepted is in the kernel's buffers.
         while sent < MOST {
             let write =
                 tokio::time::timeout(Duration::from_millis(500), server.write(&block)).await;
@@ -516,7 +516,7 @@ fn a_slow_client_slows_the_upstream() {
                 Err(_) => break,
             }
         }
-        // It gets all of it when it reads again.
+        // The client receives everything once it reads again.
         drop(server);
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).await.unwrap();
@@ -566,7 +566,7 @@ fn the_program_prints_what_send_prints_and_saves_it() {
     let key = "authorization: Bearer sk-abcdefgh12345678\r\n";
     let answer = post(&tap.url, "/v1/chat/completions", key, body);
     assert!(answer.contains("data: [DONE]"), "{answer}");
-    // A client behind a proxy setting sends the whole address; the prefix is the upstream's name.
+    // A client with a proxy setting sends the whole address; the prefix is the upstream's name.
     let whole = format!("{}/lab/messages", tap.url);
     let empty = r#"{"model":"lab/empty-stream","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     let answer = post(&tap.url, &whole, "", empty);
@@ -686,7 +686,7 @@ fn a_started_program_finds_the_tap_and_its_status_is_passed_on() {
     assert_eq!(words[1], format!("{tap}/anthropic"));
     assert_eq!(words[2], "127.0.0.1,localhost,::1");
     assert!(err.contains("http://127.0.0.1:9 (/anthropic)"), "{err}");
-    // What it is killed by is the exit status that shells give it.
+    // The exit status for a signal is the one that shells use.
     assert_eq!(launched("kill -9 $$", &[], &["-q"]).0, 137);
 }
 
@@ -865,7 +865,7 @@ fn calls_are_sent_as_spans_and_what_a_gateway_tried_is_below_its_call() {
     assert_eq!(count(body, b"chat lab/http-422-tool-choice"), 3);
     assert_eq!(count(body, b"sselens.finding.code"), count(body, b"sselens.finding.severity"));
     assert!(count(body, b"http-422-param") >= 2);
-    // The parent's id: once as its own, twice as theirs.
+    // The parent's id: once in its own span, twice in those of the tries.
     let id = body.windows(10).find(|w| w[..2] == [0x12, 8]).unwrap()[2..].to_vec();
     assert_eq!(count(body, &id), 3);
     assert_eq!(count(body, b"sk-abcdefgh"), 0);

@@ -83,7 +83,7 @@ fn tls(dir: &Path) -> (u16, JoinHandle<()>) {
             let _ = write!(stream, "{head}content-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
             stream.conn.send_close_notify();
             let _ = stream.flush();
-            // Closed over what it has not read, it would reset the connection.
+            // Read everything: closing with unread data would reset the connection.
             let _ = std::io::copy(&mut peer, &mut std::io::sink());
         }
     });
@@ -195,7 +195,7 @@ fn credentials_stay_with_their_host() {
             ],
         );
         let asked = if same {
-            // Nobody asked the second server: let it go.
+            // The second server was never called: let it end.
             drop(TcpStream::connect(there));
             let asked = first.join().unwrap();
             let _ = second.join();
@@ -215,7 +215,7 @@ fn credentials_stay_with_their_host() {
             .collect();
         assert_eq!(xs, [0, 1]);
         assert_eq!(lines.last().unwrap()["reason"], "complete");
-        // What was asked for is no fault; what it cost is.
+        // A redirect that the user allowed is no fault, unless it lost the credentials.
         let reported = lines.iter().find(|l| l["code"] == "redirected").unwrap();
         assert_eq!(reported["severity"], if same { "info" } else { "warn" }, "{reported}");
         let message = reported["message"].as_str().unwrap();
@@ -291,10 +291,10 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         }
         assert_eq!(wire.len(), kept.len());
         assert_eq!(wire == kept, !withheld, "{}", String::from_utf8_lossy(&wire));
-        // What came before the key is read as ever.
+        // Data before the key is read as usual.
         let mut shown = sselens::inspect::Inspection::new(Arc::default());
         saved.entries.iter().for_each(|e| shown.push(e));
-        // The clients had all of it: what they made of it nobody can tell from this.
+        // The clients received all of it; what they made of it cannot be known from the recording.
         for client in sselens::client_sim::clients().filter(|c| c.dialect == "openai-chat") {
             let run = sselens::client_sim::ClientRun::of(client, &shown);
             let (given, name) = (run.given(), client.name);

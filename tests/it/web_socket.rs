@@ -217,12 +217,12 @@ fn a_recorded_web_socket_is_replayed_to_another_client_in_its_turns() {
     let mut line = String::new();
     std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let at = line.split_whitespace().find(|w| w.starts_with("http://")).unwrap().to_owned();
-    // The answer to the second message is not there before it; the key is this client's own.
+    // The second message is answered only after it arrived; the key is this client's own.
     let (again, _) = tapped(&at, path, &messages, "response.done");
     child.kill().unwrap();
     child.wait().unwrap();
     let data = |lines: &[serde_json::Value]| -> Vec<String> {
-        // Pings are answered by the library whenever it comes to it.
+        // The library answers pings at any time.
         frames(lines).into_iter().filter(|f| !f.contains(" pong ")).collect()
     };
     assert_eq!(data(&again), data(&original));

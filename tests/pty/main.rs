@@ -106,7 +106,7 @@ fn a_body_from_a_file_goes_out_beside_the_editors_and_what_was_sent_once_more() 
     t.press("qq");
     assert_eq!(t.ended(), 0);
     t.assert_clean();
-    // Exactly these bytes went out, twice, each time at the instant of the other.
+    // Exactly these bytes were sent, twice, each time together with the other.
     let sessions = home.sessions();
     let entries = sselens::storage::file::open(&sessions[0], &Default::default()).unwrap().entries;
     let sent = |e: &sselens::journal::Entry| match &e.kind {
@@ -286,7 +286,7 @@ fn keys_are_answered_while_a_long_session_opens() {
     assert!(t.text().contains("opening "), "{answered} rounds, and it was open before they ended");
     assert_eq!(answered, 2, "each key was drawn before the session was open");
     t.until_frames(180_000);
-    // Another one, stopped half-way: what was there stays.
+    // Another file, stopped halfway: the opened session stays.
     t.press("\x0f");
     t.until("Open (");
     t.press(&format!("{}\r", path.display()));
@@ -390,10 +390,10 @@ fn the_body_is_edited_in_the_users_editor_and_is_there_again_after_any_end() {
     t.until(READY);
     t.press("1I");
     t.until("IN THE EDITOR");
-    // Every key is the editor's.
+    // In the editor every key types text.
     t.press("In three words\r");
     t.until("In three wor");
-    // Killed: what was edited is kept.
+    // After a kill the edited request is kept.
     let kept = home.path("data/sselens/draft.json");
     let is_kept = || std::fs::read_to_string(&kept).is_ok_and(|t| t.contains("In three words"));
     t.until_so("the draft is kept", |_| is_kept());
@@ -472,7 +472,7 @@ fn a_tap_shows_what_passes_on_the_screen() {
     }
     t.until("6 Exchanges");
     t.until("2 exchanges");
-    // The newest is looked at, and it failed.
+    // The newest exchange is selected, and it failed.
     t.until("Reasoning only");
     t.press("6j");
     t.press("q");
@@ -493,7 +493,7 @@ fn a_started_program_leaves_the_terminal_to_the_screen() {
     let args = ["tap", "--ui", "--to", "lab", "--", "sh", "-c", script];
     let mut t = home.run_with(&args, &[("TMPDIR", &temporary)]);
     t.until("sh ended with 7");
-    // What the program wrote is in a file and not on the screen.
+    // The program's output is in a file and not on the screen.
     assert!(!t.text().contains("complaint"), "{}", t.text());
     let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let output = std::fs::read_to_string(&file).unwrap();
@@ -522,7 +522,7 @@ fn a_started_program_ends_with_the_screen() {
     });
     let id = std::fs::read_to_string(&pid).unwrap();
     t.press("q");
-    // It was asked to end, as a shell tells it.
+    // It ended on a signal, and reports it as a shell would.
     assert_eq!(t.ended(), 143);
     let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id.trim().parse().unwrap()), None);
     assert!(gone.is_err(), "{id}");
@@ -623,7 +623,7 @@ fn a_thousand_requests_leave_the_keys_alive_and_a_whole_session() {
     }
     assert!(answered > 0);
     println!("{answered} rounds of four keys were answered meanwhile");
-    // The interval is the same from some 900 answers on: the program must not be left before the last.
+    // The interval is the same from some 900 answers on, so wait for the last before leaving the program.
     t.until(&format!("{all} of {all}"));
     t.until("(99.6–100 %)");
     t.press("q");

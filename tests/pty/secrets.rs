@@ -83,7 +83,7 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 #[track_caller]
 fn assert_absent(bytes: &[u8], place: &str) {
     for secret in [KEY, HEADER, PARAMETER, BODY] {
-        // The beginning of a key's shape is anybody's.
+        // The prefix of a key is no secret.
         let tail = &secret.as_bytes()[secret.find("Zq7").unwrap()..];
         for run in tail.windows(8) {
             if let Some(at) = bytes.windows(8).position(|w| w == run) {
@@ -140,7 +140,7 @@ fn secrets_reach_neither_the_screen_nor_the_clipboard_nor_a_file() {
     t.until("Incorrect API key");
     t.until_quiet(std::time::Duration::from_millis(300));
     assert_eq!(look_and_copy(&mut t), 5);
-    // Again, beside itself, and everything that is written.
+    // Send it again, compare it with itself, and write every kind of file.
     for key in ["?", "\x1b", "1", "i", "Z", "\x1b"] {
         t.press(key);
         t.until_quiet(std::time::Duration::from_millis(150));
@@ -168,7 +168,7 @@ fn secrets_reach_neither_the_screen_nor_the_clipboard_nor_a_file() {
     let out = t.bytes();
     let copied = clipboard(&out);
     assert!(copied.len() > 1000, "{} bytes were copied", copied.len());
-    // The screen shows stars where the key stands.
+    // The screen shows stars in the key's place.
     assert!(String::from_utf8_lossy(&out).contains("*****"));
     assert_absent(&out, "the terminal");
     assert_absent(&copied, "the clipboard");
@@ -180,7 +180,7 @@ fn secrets_reach_neither_the_screen_nor_the_clipboard_nor_a_file() {
         assert!(names.iter().any(|name| name.contains(kind)), "no {kind} in {names:?}");
     }
     for (name, bytes) in &written {
-        // The configuration is where the secrets are from.
+        // The secrets come from the configuration itself.
         if !name.ends_with("c.toml") {
             assert_absent(bytes, name);
         }

@@ -142,7 +142,7 @@ impl Terminal {
         let (into, stop) = (Arc::clone(&seen), Arc::clone(&let_go));
         std::thread::spawn(move || {
             let mut buffer = [0; 16384];
-            // Linux says EIO, others 0, when the last program has closed its end.
+            // When the last program has closed its end, Linux returns EIO, other systems 0.
             while let Ok(n) = reader.read(&mut buffer) {
                 if n == 0 || stop.load(Ordering::SeqCst) {
                     break;
@@ -240,7 +240,7 @@ impl Terminal {
     /// Takes the terminal away, as a closed window does.
     pub(crate) fn vanish(&mut self) {
         self.let_go.store(true, Ordering::SeqCst);
-        // The reader holds the pty too; something must come for it to notice. A redraw does.
+        // The reader holds the pty, too, and notices only when it receives something. A redraw is enough.
         self.press("\x0c");
         wait_for("the reader to let go", || self.seen().ended, String::new);
         self.keys = None;

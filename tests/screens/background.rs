@@ -129,7 +129,7 @@ fn entries_wait_for_what_is_computed_and_are_compared_next() {
     for report in reports(work) {
         screen.event(Event::Worked(report));
     }
-    // What waited was taken in, and all of it is compared now.
+    // Waiting data was taken in, and all of it is compared now.
     assert!(!screen.text().contains("97 frames"), "{}", screen.text());
     screen.settle();
     assert!(!screen.text().contains("gw-content-changed"), "{}", screen.text());

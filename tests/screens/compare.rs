@@ -32,7 +32,7 @@ fn pair(a: &[String], cause: EndCause, b: &[String]) -> Vec<Entry> {
     }
     let mut other = exchange(1, b);
     for entry in &mut other {
-        // Another clock reading than A's: only what came after the request counts.
+        // B's clock differs from A's: only the time since the request counts.
         entry.at = entry.at.map(|t| t * 2 + 7_000_000);
         if let EntryKind::Request(r) = &mut entry.kind {
             r.provider = "litellm".into();
@@ -86,7 +86,7 @@ fn a_made_up_end_is_the_verdict_and_its_rule_is_explained() {
     let verdict = played.text().lines().nth(1).unwrap_or_default().to_owned();
     assert!(verdict.starts_with(" ✖ "), "{verdict}");
     on(fabricated(), (120, 40), "C<enter><enter>").shows("Who it breaks");
-    // The screen tells all that `explain` tells, in its words.
+    // The screen shows everything that `explain` prints, in the same words.
     let rule = sselens::rule::Code::GwFabricatedFinish.rule();
     let explained = on(fabricated(), (200, 60), "C<enter>v");
     let mut written = sselens::text::Page::default();
@@ -181,7 +181,7 @@ fn the_words_that_differ_are_marked_in_both_texts_and_in_no_other() {
     let (_, marked) = reversed(&played);
     assert_eq!(marked, ["there", "here"]);
     played.shows("Content 1");
-    // Two answers of their own differ everywhere: nothing is marked.
+    // Two independent answers differ everywhere, so nothing is marked.
     let played = on(renamed(), (80, 24), "C<enter>Stt");
     assert!(reversed(&played).1.is_empty());
     played.shows("not marked");
@@ -224,7 +224,7 @@ fn selected(played: &Played) -> Vec<String> {
 #[test]
 fn frames_are_linked_by_time_by_number_or_not_at_all() {
     let at = |text: &str| selected(&on(renamed(), (100, 30), &format!("C<enter>tg{text}")));
-    // A's frame 6 came after 0.2 s; B runs at half the pace.
+    // A's frame 6 arrived after 0.2 s; B runs at half the pace.
     assert_eq!(at("jjjjjj"), ["6", "1"]);
     assert_eq!(at("Ljjjjjj"), ["6", "6"]);
     assert_eq!(at("LLjjjjjj"), ["6", "0"]);
@@ -255,7 +255,7 @@ fn texts_are_linked_by_what_brought_them() {
     };
     assert_eq!(first(""), [0, 0]);
     let [a, b] = first("jjjjjjjjjjjj")[..] else { panic!() };
-    // A's word n came 20 (n + 4) ms after the first frame, B's after twice that; a line has some.
+    // A's word n arrived 20 (n + 4) ms after the first frame, B's after twice that; a line has several words.
     let there = (80 + 20 * (a + 4) - 160) / 40 - 4;
     assert!(a > 40 && b <= there && there - b <= 8, "{a} {b}");
     let [a, b] = first("Ljjjjjjjjjjjj")[..] else { panic!() };
@@ -369,7 +369,7 @@ fn where_the_dialects_differ_what_is_lost_is_told_before_anything_is_sent() {
     let body: serde_json::Value = serde_json::from_slice(&b.body).unwrap();
     assert_eq!(body["model"], "claude-sonnet-5");
     assert!(body.get("logit_bias").is_none() && body["max_tokens"].is_u64(), "{body}");
-    // A's key is not for B; what is no secret goes along.
+    // A's key is not sent to B; headers that are not secret are.
     assert_eq!(a.headers.len(), 2);
     assert_eq!(b.headers, [("x-trace".to_owned(), "7".to_owned())]);
     // The text in the editor is as it was.
@@ -395,7 +395,7 @@ fn a_file_is_asked_for_and_joins_the_session() {
     app.update(0, beside(exchange(1, &reasoning_only()[..9])));
     let shown = drawn(&app);
     assert!(shown.contains("A and B compared"), "{shown}");
-    // Of several, one is chosen.
+    // If the file has several exchanges, one is chosen.
     let mut several = exchange(2, &reasoning_only());
     several.extend(exchange(3, &reasoning_only()));
     app.update(0, beside(several));
@@ -502,7 +502,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     let [first] = &live.sent()[..] else { panic!("{:?}", live.effects) };
     let first = first.clone();
     live.comes(0, &first.body);
-    // As long as the editor has the same there is nothing else to send.
+    // As long as the editor has the same request, there is no other to send.
     live.press("C");
     assert!(!drawn(&live.app).contains("request as B"), "{}", drawn(&live.app));
     live.press("<esc>");
@@ -521,7 +521,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     assert!(pair.apart);
     assert_eq!(pair.drafts[0].body, SHORT);
     assert_eq!(pair.drafts[1], first, "byte for byte, with its own headers");
-    // Both come: two requests, shown as such, and not treated as one stream.
+    // Both answers arrive: two requests, shown as such, and not treated as one stream.
     let done = sselens::action::Done::Comparing { pair: Box::new(pair), ids: [2, 3] };
     live.event(Event::Done(done));
     live.comes(2, SHORT);
@@ -534,7 +534,7 @@ fn what_an_exchange_sent_goes_out_once_more_as_b_beside_the_editors_request() {
     let Some(Effect::WriteFile { bytes, .. }) = live.effects.last() else { panic!("no report") };
     let page = String::from_utf8_lossy(bytes);
     assert!(page.contains("Their requests differ: `body 35 B ↔ 100 B, from byte"), "{page}");
-    // Unless the user says so; and sent again they are two again.
+    // The user can expect one stream; when sent again, they are two requests again.
     live.press("S");
     assert!(drawn(&live.app).contains("expected to be one stream"), "{}", drawn(&live.app));
     live.press("x<f5>");
@@ -584,7 +584,7 @@ fn a_recorded_request_is_offered_only_where_the_key_of_the_editor_may_go() {
     ] {
         at(url, masked, "C").hides("request as B");
     }
-    // Another path of the same place stays as it was recorded.
+    // Another path of the same host stays as it was recorded.
     let played = at("http://127.0.0.1:4000/other", false, "Crequest as B<enter>");
     assert_eq!(sent(&played)[1].url.as_deref(), Some("http://127.0.0.1:4000/other"));
 }
@@ -608,7 +608,7 @@ fn the_report_of_a_comparison_is_about_these_two_as_they_are_compared() {
     assert!(page.starts_with("**A and B compared:** The content differs"), "{page}");
     assert!(page.contains("`gw-content-changed`") && page.contains("## B, exchange 1"), "{page}");
     assert!(!page.contains("exchange 2"), "{page}");
-    // As the user said, and in the user's order.
+    // With the user's expectation, and in the user's order.
     let (_, page) = written(&on(entries, (100, 30), "C<enter>SxB<enter>"));
     assert!(page.contains("independent answers") && page.contains("## B, exchange 0"), "{page}");
 }

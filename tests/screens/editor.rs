@@ -44,7 +44,7 @@ fn a_text_is_found_in_the_body_with_its_count() {
     let next = with(Preset::Default, body, "1i<c-f>two<enter><c-g>");
     next.shows("2/2 two");
     with(Preset::Default, body, "1i<c-f>four<enter>").shows("four is not in the body");
-    // Typing goes on at the place.
+    // Typing continues at that place.
     assert!(sent(Preset::Default, body, "1i<c-f>three<enter>x").contains("\"xthree\""));
 }
 

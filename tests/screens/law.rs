@@ -193,7 +193,7 @@ fn two_drawings_of_a_state_are_equal_also_without_caches() {
             let once = draw(&first, width, height);
             assert_eq!(once, draw(&first, width, height), "{way} at {width}x{height}");
             let second = app(opened(hostile_exchange()), width, height, way);
-            // Other sizes in between fill the caches with something else.
+            // Drawing at other sizes in between fills the caches with something else.
             let mut third = app(opened(hostile_exchange()), width, height, way);
             third.resize(width + 7, height);
             draw(&third, width + 7, height);
@@ -224,7 +224,7 @@ fn a_million_frames_are_drawn_by_the_window() {
 
 #[test]
 fn a_long_text_is_wrapped_once_and_then_only_at_its_end() {
-    // Not a matter of time: the screen of a text that grew is the screen of the whole text.
+    // This does not depend on timing: a text that grew must look like the whole text.
     let words: Vec<String> =
         (0..2_000).map(|i| chunk(&format!("{{\"content\":\"word{i} \"}}"))).collect();
     let mut grown = App::new(startup());
@@ -257,7 +257,7 @@ fn without_color_the_attributes_stay() {
 fn a_click_selects_what_it_hits() {
     let at = |text: &str| play(opened(exchange(0, &reasoning_only())), (100, 30), text, vec![]);
     at("2g<click:50,8>").shows("frame 2 ");
-    // The tab "JSON" of the bytes.
+    // The JSON tab of the bytes pane.
     let shown = at("").text();
     let y = shown.lines().position(|l| l.contains("Raw ─ JSON")).unwrap();
     let line: Vec<char> = shown.lines().nth(y).unwrap().chars().collect();

@@ -6,7 +6,7 @@
 use super::play::screen;
 
 const ROWS: &[(&str, &str, &[&str])] = &[
-    // Where one is: a pane by its number, its tabs by t and T.
+    // Navigation: a pane by its number, its tabs by t and T.
     ("80x24", "1", &["━ 1 Request ━", "!━ 2 Frames ━"]),
     ("80x24", "2", &["━ 2 Frames ━", "!━ 1 Request ━"]),
     ("80x24", "3", &["━ 3 Bytes ━"]),
@@ -16,7 +16,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("80x24", "4<tab>", &["━ 5 Timeline ━"]),
     ("80x24", "5<s-tab>", &["━ 4 Answer ━"]),
     ("100x30", "2z", &["━ 2 Frames ━", "!4 Answer ─"]),
-    // Moving ends at the ends.
+    // Moving stops at the first and last row.
     ("80x24", "2g", &["▸   0"]),
     ("80x24", "2gk", &["▸   0"]),
     ("80x24", "2gj", &["▸·  1"]),
@@ -24,7 +24,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("80x24", "2gG", &["▸  18"]),
     ("80x24", "2gGj", &["▸  18"]),
     ("80x24", "2g<end><home>", &["▸   0"]),
-    // The next problem, from anywhere, and what it is.
+    // The next problem, from any pane, and its explanation.
     ("80x24", "e", &["▸✖ 17"]),
     ("80x24", "5e2", &["▸✖ 17"]),
     ("80x24", "ev", &["╭─ reasoning-only ─", "What it is", "3 Bytes"]),
@@ -42,10 +42,10 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("80x24", "2g/greet<enter>", &["▸   4"]),
     ("80x24", "2g/greet<enter>n", &["▸   7"]),
     ("80x24", "2g/no such words<enter>", &["no such words"]),
-    // The longest wait is a key away, and its frame is selected.
+    // One key selects the frame after the longest wait.
     ("80x24", "2gw", &["▸·  1", "+20ms before frame 1; the longest"]),
     ("80x24", "2gww", &["▸·  2", "+20ms before frame 2; number 2 by length"]),
-    // Every size draws, and too small a one says so.
+    // Every size draws, and one that is too small shows a message.
     ("40x10", "2", &["2 Frames"]),
     ("38x9", "2", &["terminal too small: 38×9", "!2 Frames"]),
 ];

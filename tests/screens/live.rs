@@ -36,7 +36,7 @@ fn a_request_is_sent_and_its_stream_followed() {
         matches!(&played.outside.effects[..], [Effect::Send(draft)] if draft.provider == "lab")
     );
     played.shows("[DONE]");
-    // It failed: the culprit is selected, and one key explains it.
+    // It failed: the cause is selected, and one key explains it.
     played.shows("▸✖ 17 ");
     played.shows("Enter explain");
     let explained = play(startup(), (100, 30), "<f5><enter>", exchange(0, &reasoning_only()));
@@ -93,7 +93,7 @@ fn a_session_is_saved_where_the_user_says() {
         matches!(&played.outside.effects[..], [Effect::SaveSession(p)] if p.ends_with("lab-reasoning-only-1.jsonl"))
     );
     played.shows("saved to lab-reasoning-only-1.jsonl");
-    // What was asked for once is not proposed again: it is there, or could not be written.
+    // A name that was entered once is not proposed again: the file exists, or could not be written.
     at("<c-s><enter><c-s><enter>").shows("saved to lab-reasoning-only-1-2.jsonl");
     at("1w").shows("lab-reasoning-only-2-request.json");
 }
@@ -141,7 +141,7 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     assert!(shown.contains("─ sselens ── standard input"), "{shown}");
     assert!(shown.contains("━ 2 Frames"), "{shown}");
     assert!(shown.contains("1 Request (draft)"), "{shown}");
-    // While it goes on, what is not ours is not stopped; the way out is to quit.
+    // While a stream from another program runs, it cannot be stopped, so the key quits.
     let mut app = sselens::tui::App::new(startup());
     app.resize(100, 30);
     for entry in &entries[..3] {
@@ -155,9 +155,9 @@ fn what_is_piped_in_is_looked_at_first_and_no_request_is_made_up_for_it() {
     let played = play(opened(entries), (100, 30), "", Vec::new());
     played.shows("── recording.sselens");
     played.shows("1 Request (draft)");
-    // A recording that tells its request holds that one.
+    // If a recording has its request, the pane shows that one.
     play(opened(exchange(0, &reasoning_only())), (100, 30), "", Vec::new()).hides("(draft)");
-    // Nothing has come through the pipe.
+    // Nothing has arrived through the pipe.
     let waits = Startup {
         session: Some(Opened::new("standard input", Vec::new(), &Arc::default())),
         ..startup()
@@ -258,7 +258,7 @@ fn a_flood_of_news_is_drawn_at_the_frame_rate_and_no_key_waits_for_it() {
             effects: &mut TestEffects(&outside),
             clock: Clock::start(),
         };
-        // Ready at once: the flood must not come first.
+        // Ready at once: the flood of news must not come first.
         let input = stream::iter(keys("q").into_iter().map(Ok));
         tui::run(on, startup(), input, stream::pending::<Signal>(), heard).await
     });

@@ -63,7 +63,7 @@ fn a_theme_is_seen_while_it_is_chosen() {
     assert_eq!(background(&app), Color::Reset, "left without a choice");
     press(&mut app, "<c-t>nord<enter>");
     assert_eq!(background(&app), Color::Rgb(0x2e, 0x34, 0x40));
-    // What is drawn over the panes has the theme's background too.
+    // Overlays have the theme's background, too.
     press(&mut app, "?");
     let all = drawn(&app);
     let bare = |i: &usize| all.content[*i].bg == Color::Reset;

@@ -51,7 +51,7 @@ fn the_beginning_is_shown_and_nothing_is_said_about_its_end() {
     let text = shown(&app);
     assert!(text.contains("word0") && text.contains("OPENING"), "{text}");
     assert!(!text.contains("UNFINISHED") && !text.contains("FAILED"), "{text}");
-    // It can be looked through, and what is about the whole has to wait.
+    // It can be browsed, but whatever concerns the whole must wait.
     press(&mut app, "jjj");
     assert_eq!(app.selected_frame(), Some(3));
     for (key, asks) in [("<c-s>", "Save"), ("C", "Compare"), (" ", "▶")] {
@@ -86,7 +86,7 @@ fn what_is_not_opened_to_its_end_is_not_shown_any_more() {
     app.update(0, Event::Done(Done::NotLoaded { ends: false }));
     let text = shown(&app);
     assert!(!text.contains("word0") && text.contains("Opening stopped"), "{text}");
-    // A request that was sent meanwhile is what the session consists of.
+    // The session then consists of the request that was sent meanwhile.
     let mut app = opening();
     for entry in exchange(0, &[chunk(r#"{"content":"live"}"#)]).into_iter().take(4) {
         app.update(0, Event::News(News::Entry(entry)));

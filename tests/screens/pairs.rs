@@ -73,7 +73,7 @@ fn session() -> Vec<Entry> {
         call(4, Side::Upstream, (210, 60), "second", 200),
     ]
     .concat();
-    // As a recorder has them: in order of time.
+    // Sort by time, as a recorder does.
     entries.sort_by_key(|e| e.at);
     entries
 }
@@ -100,7 +100,7 @@ fn what_a_gateway_did_is_below_the_call_that_caused_it() {
         assert_eq!(branches.len(), 3, "{text}");
         assert!(branches[0].contains("├ #1") && branches[0].contains("422"), "{text}");
         assert!(branches[1].contains("└ #2") && branches[2].contains("└ #4"), "{text}");
-        // By what they were paired is said.
+        // The row shows how the calls were paired.
         assert!(branches.iter().all(|row| row.contains("by body")), "{text}");
         let zoomed = play(opened(session()), size, "6z", Vec::new());
         zoomed.shows("#0 → #1, #2 by body");
@@ -120,7 +120,7 @@ fn the_tree_is_walked_row_by_row_and_enter_opens_one() {
     let frames = at("jjjjz<enter>");
     frames.shows("C \"Hello.\"");
     assert!(frames.text().contains("━ 2 Frames"), "{}", frames.text());
-    // Of a call that failed the one that caused it stays in sight; whole pairs without fault go.
+    // The upstream call that made a call fail stays visible; pairs without a fault are hidden.
     let failed = at("s");
     assert_eq!(rows(&failed.text()).len(), 3, "{}", failed.text());
 }
@@ -134,7 +134,7 @@ fn a_pair_is_compared_on_both_sides() {
     let first = play(opened(session()), (160, 45), "6jC", Vec::new());
     first.hides("sent the request twice");
     first.shows("422");
-    // From the other panes the list of what can be compared has it first.
+    // In the other panes it is the first entry in the list of exchanges to compare with.
     let listed = play(opened(session()), (160, 45), "2C", Vec::new());
     listed.shows("both sides of the gateway: exchanges 2 and 0");
     play(opened(session()), (160, 45), "2C<enter>", Vec::new()).shows("sent the request twice");
@@ -201,7 +201,7 @@ fn whichever_side_reports_first_a_call_is_below_its_client_s() {
     entries.truncate(1);
     entries.extend(call(1, Side::Client, (10, 400), "hi", 200).into_iter().take(1));
     let mut app = live(&entries, SIZE);
-    // It is decided when the other side has had the time to report, without any further news.
+    // The pair is decided once the other side has had time to report, without any further news.
     assert!(app.wakes_in().is_some());
     app.update(20_000 + LATE + 1, Event::Tick);
     assert!(app.wakes_in().is_none());
@@ -219,7 +219,7 @@ fn what_another_program_streams_does_not_keep_the_user_from_sending() {
     let mut app = live(&entries, SIZE);
     let effects = press(&mut app, 500_000, "2<f5>");
     assert!(effects.iter().any(|e| matches!(e, Effect::Send(_))), "{effects:?}");
-    // Nor is it taken for what was sent.
+    // Nor is it mistaken for what was sent.
     let mut app = live(&entries, SIZE);
     press(&mut app, 500_000, "<f5>");
     for entry in call(1, Side::Client, (600, 50), "other", 200) {

@@ -50,7 +50,7 @@ fn a_recording_plays_at_its_pace_and_every_pane_shows_what_was_known() {
     press(&mut app, 0, "2 ");
     let text = shown(&app, SIZE);
     assert!(!text.contains("word0") && text.contains("▶ 1×  0.000 of"), "{text}");
-    // Request, connection and headers come before the first frame.
+    // Request, connection and headers arrive before the first frame.
     app.update(1_000_000, Event::Tick);
     let text = shown(&app, SIZE);
     assert!(text.contains("word5") && !text.contains("word9"), "{text}");
@@ -67,7 +67,7 @@ fn a_recording_plays_at_its_pace_and_every_pane_shows_what_was_known() {
     let text = shown(&app, SIZE);
     assert!(text.contains("‖ 2×  1.800 of") && text.contains("play"), "{text}");
     assert_eq!(app.wakes_in(), None);
-    // On to the end, and the whole again.
+    // Play to the end, and then show the whole again.
     press(&mut app, 9_000_000, " ");
     app.update(30_000_000, Event::Tick);
     assert!(shown(&app, SIZE).contains("out of memory"));
@@ -87,11 +87,11 @@ fn steps_go_on_and_back_and_a_moment_looks_the_same_from_either_side() {
     assert_ne!(shown(&app, SIZE), at_six);
     press(&mut app, 0, ",,,,");
     assert_eq!(shown(&app, SIZE), at_six);
-    // Back beyond the beginning, and on beyond the end.
+    // Back past the beginning, and forward past the end.
     press(&mut app, 0, &",".repeat(40));
     press(&mut app, 0, &".".repeat(60));
     assert!(shown(&app, SIZE).contains("out of memory"));
-    // A filter and a selection do not outlive what they were about.
+    // A filter and a selection end with what they applied to.
     press(&mut app, 0, "<esc>");
     press(&mut app, 0, "fkind:event<enter>G ,,,");
     assert!(!shown(&app, SIZE).contains("word19"));
@@ -139,10 +139,10 @@ fn going_back_far_is_folded_in_the_background_and_only_the_last_moment_counts() 
     press(&mut app, 0, ",,,");
     let work = app.take_work();
     assert_eq!(work.len(), 3, "each step back asks for an earlier moment");
-    // Until it is folded the screen stays as it is, and says so.
+    // Until the fold is done the screen stays as it is, and says so.
     assert_eq!((frames(&app), app.wakes_in()), (Some(29), None));
     assert!(shown(&app, SIZE).contains("… 1×"), "{}", shown(&app, SIZE));
-    // One on again: it is taken in after the fold.
+    // One step forward again: it is taken in after the fold.
     press(&mut app, 0, ".");
     assert!(app.take_work().is_empty());
     let reports = std::cell::RefCell::new(Vec::new());
@@ -157,7 +157,7 @@ fn going_back_far_is_folded_in_the_background_and_only_the_last_moment_counts() 
     // The end of the exchange is one step, its last frame another.
     assert_eq!(frames(&app), Some(28));
     assert!(shown(&app, SIZE).contains("‖ 1×"), "{}", shown(&app, SIZE));
-    // What ends the playback ends the fold too.
+    // Ending the playback ends the fold, too.
     press(&mut app, 0, "<s-left>");
     let work = app.take_work();
     press(&mut app, 0, "<esc>");

@@ -30,9 +30,9 @@ fn what_is_proposed_goes_with_the_first_letter_and_stays_with_an_arrow() {
     assert_eq!(saved("<bs>y"), "y");
     assert_eq!(saved("<end>.bak"), format!("{proposed}.bak"));
     assert_eq!(saved("<home>my-"), format!("my-{proposed}"));
-    // A click goes to a place in it.
+    // A click moves the cursor to a place in the name.
     assert_eq!(saved("<click:60,11>2"), format!("{proposed}2"));
-    // What was typed is not replaced again.
+    // Text that was typed is not replaced again.
     assert_eq!(saved("ab<bs>c"), "ac");
 }
 
@@ -53,7 +53,7 @@ fn what_is_refused_stays_with_the_reason() {
     let refused = at("R<c-u>abc<enter>");
     refused.shows("Enter two numbers");
     refused.shows("│ abc");
-    // It is mended where it stands.
+    // The input is corrected in place.
     let mended = at("R<c-u>abc<enter><bs><bs><bs>2<enter>");
     mended.hides("Enter two numbers");
     assert!(matches!(mended.outside.effects[..], [Effect::Send(_)]));
@@ -79,7 +79,7 @@ fn a_file_that_cannot_be_read_or_written_is_asked_for_again() {
     let shown = drawn(&app);
     assert!(shown.contains("│ /tmp/none.jsonl") && shown.contains("No such file"), "{shown}");
     assert!(shown.contains("Open (a session"), "{shown}");
-    // What fails later has nothing to do with it.
+    // A later failure has nothing to do with the prompt.
     press(&mut app, "<esc>");
     app.update(0, failed());
     assert!(!drawn(&app).contains("Open (a session"), "{}", drawn(&app));
@@ -141,7 +141,7 @@ fn where_no_models_are_listed_the_usual_one_is_and_any_name_can_be_typed() {
     shown.shows("claude-haiku-4-5  anthropic's usual model");
     assert_eq!(picked(""), "claude-haiku-4-5");
     assert_eq!(picked("claude-opus-9"), "claude-opus-9");
-    // A name that another begins with can be meant, too.
+    // A short name can be chosen even if a longer one begins with it.
     assert_eq!(picked("claude-haiku<down>"), "claude-haiku");
     assert_eq!(picked("claude-haiku"), "claude-haiku-4-5");
     let again = play(unlisted(), (80, 24), "1mopus<enter>m", Vec::new());
@@ -157,7 +157,7 @@ fn file_names_complete_with_tab() {
     typed("out/<tab>1<tab>").shows("│ out/a-1.jsonl");
     typed("oth<tab>").shows("│ other/");
     typed("nothing<tab>").shows("No file begins so");
-    // What is proposed is gone on with.
+    // Completion continues from the proposed name.
     at("<c-s><tab>").shows("No file begins so");
 }
 

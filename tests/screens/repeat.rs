@@ -156,7 +156,7 @@ fn stopping_keeps_what_is_done_and_does_not_count_what_was_cut() {
     play.news(answer(3)[..4].to_vec());
     play.press("<c-c>");
     assert!(play.effects.contains(&Effect::Cancel(3)), "{:?}", play.effects);
-    // One that had no number yet is stopped as soon as it has.
+    // A request that had no number yet is cancelled as soon as it has one.
     play.news(answer(4)[..3].to_vec());
     assert!(play.effects.contains(&Effect::Cancel(4)));
     let sent = play.sent();
@@ -218,7 +218,7 @@ fn the_share_is_whole_on_a_narrow_screen() {
     let mut buffer = Buffer::empty(area);
     play.app.draw(area, &mut buffer);
     let shown = text_of(&buffer);
-    // The cause stands for the outcome, which its sign tells.
+    // The cause is shown instead of the outcome, which its sign shows.
     let cut = shown
         .lines()
         .find(|l| l.contains("✖ truncated-chunked"))
@@ -230,7 +230,7 @@ fn the_share_is_whole_on_a_narrow_screen() {
 fn only_a_request_that_could_not_be_sent_ends_it() {
     let failed = |attempt| Event::Done(Done::Failed { attempt, why: "no such thing".to_owned() });
     let mut play = Play::begun("9 4");
-    // A file that could not be written is no business of what is sent.
+    // A file that could not be written does not affect the requests.
     play.event(failed(Attempt::Other));
     play.shows("no such thing");
     assert!(play.app.is_running());

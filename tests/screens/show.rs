@@ -45,12 +45,12 @@ fn the_answer_as_a_client_sees_it() {
     snapshot("lens-80x24", &screen(80, 24, "4L"));
     snapshot("lens-100x30", &screen(100, 30, "4L"));
     screen(80, 24, "4LL").shows("as openai-python.stream 3.57.0 sees it");
-    // Behind the last one that speaks the dialect it is as it came; other tabs know no client view.
+    // After the last client of the dialect the answer is shown as received; other tabs have no client view.
     let views = sselens::client_sim::clients().filter(|c| c.dialect == "openai-chat").count();
     screen(80, 24, &format!("4{}", "L".repeat(views))).shows("sees it");
     screen(80, 24, &format!("4{}", "L".repeat(views + 1))).hides("sees it");
     screen(80, 24, "4Lt").hides("sees it");
-    // The palette takes one there from anywhere.
+    // The command palette opens the view from any pane.
     screen(80, 24, "2:client<enter>").shows("as openai-python 3.57.0 sees it");
 }
 
@@ -113,7 +113,7 @@ fn the_band_has_state_headline_blame_clients_and_facts() {
         row(3).contains("127.0.0.1:4000 · HTTP/1.1 200 OK · openai-chat · TTFT 120 ms"),
         "{text}"
     );
-    // With less height, less of it; the headline always.
+    // A lower screen shows fewer lines, but always the headline.
     for (size, rows) in [((80, 24), 2), ((40, 10), 1)] {
         let text = screen(size.0, size.1, "2").text();
         assert!(text.lines().nth(1).unwrap().contains("✖ FAILED"), "{text}");
@@ -198,7 +198,7 @@ fn letters_type_in_the_editor_and_command_outside() {
 fn a_model_that_is_chosen_stands_in_the_body() {
     let played = play(startup(), (100, 30), "mempty<enter>", Vec::new());
     played.shows("\"model\": \"lab/empty-stream\"");
-    // A name of one's own, too.
+    // A name that is not in the list works, too.
     let played = play(startup(), (100, 30), "mmy-own<enter>", Vec::new());
     played.shows("\"model\": \"my-own\"");
 }
@@ -223,7 +223,7 @@ fn a_curl_command_that_is_pasted_becomes_the_request_and_its_key_stays_hidden() 
 
 #[test]
 fn a_finding_selects_its_frame_and_its_text() {
-    // The only grave finding points at the finish, the next to last frame.
+    // The only error points at the finish, the second to last frame.
     let last = reasoning_only().len() - 2;
     let played = screen(120, 40, "e");
     played.shows(&format!("frame {last}"));
@@ -285,7 +285,7 @@ fn a_bug_report_goes_to_a_file_or_the_clipboard() {
     entries.extend(exchange(1, &[chunk(r#"{"content":"Hello."}"#)]));
     let both = play(opened(entries.clone()), (100, 30), "B<enter>", Vec::new());
     assert!(written(&both).unwrap().1.contains("| 1 | `lab"), "{both:?}", both = written(&both));
-    // The clipboard has room for the one that is shown.
+    // The clipboard gets only the exchange that is shown.
     let copied = play(opened(entries), (100, 30), "yreport<enter>", Vec::new());
     let [page] = &copied.outside.copies[..] else { panic!("{:?}", copied.outside.copies) };
     assert!(page.starts_with("**") && !page.contains("| 1 |"), "{page}");
@@ -352,10 +352,10 @@ fn a_word_is_found_across_deltas_and_exchanges() {
     found.shows("2 of 2");
     found.shows("1/1 façade");
     found.shows("▸   0");
-    // Behind JSON escapes, and in the headers.
+    // Also inside JSON escapes, and in the headers.
     at("2/event-stream<enter>").shows("· in the headers");
     at("2/nothing like it<enter>").shows("Not found: nothing like it");
-    // The next one is counted on, and the end is said.
+    // n continues to count, and wrapping is reported.
     let next = at("2g/greet<enter>nnnn");
     next.shows("wrapped to the top");
     next.shows("/2 greet");

@@ -17,7 +17,8 @@ fn eventful() -> Vec<Entry> {
     pieces.push("data: {\"error\":{\"message\":\"out of memory\"}}\n\n".to_owned());
     pieces.push("data: [DONE]\n\n".to_owned());
     let mut entries = exchange(0, &pieces);
-    // The keep-alives are frames 21 to 23; before them stand the request, the connection, the head.
+    // The keep-alives are frames 21 to 23; the entries before them are the request, the connection and the
+    // headers.
     for (i, entry) in entries.iter_mut().enumerate() {
         let later = match i {
             0..24 => 0,
@@ -51,7 +52,7 @@ fn a_group_opens_and_closes_and_the_cause_comes_first() {
     let play = |text: &str| play(opened(eventful()), (120, 36), text, Vec::new());
     let text = play("5z").text();
     let row = |what: &str| text.lines().position(|l| l.contains(what)).unwrap();
-    // The verdict's: what broke first and lies deepest.
+    // The verdict's cause: what broke first and lies deepest.
     let broken = row("json-malformed");
     assert_eq!(row("└ done-after-error"), row(" error-object") + 1, "{text}");
     assert_eq!(broken + 1, row(" error-object"), "{text}");
@@ -80,7 +81,7 @@ fn filters_hide_by_severity_and_phase_and_escape_shows_all_again() {
     phase.shows("phase frame · ");
     phase.hides("error-object  ");
     play("5zsP<esc>").shows("sse-comment");
-    // The next problem is the next problem, whatever the list shows.
+    // The next problem is the same, whatever the list shows.
     play("5Pe").shows("frame 54 ");
 }
 
@@ -91,7 +92,7 @@ fn a_click_into_the_drawing_selects_what_came_then() {
     let y = text.lines().position(|l| l.contains("5 Timeline")).unwrap() + 1;
     play(&format!("5<click:1,{y}>")).shows("frame 0 ");
     play(&format!("5<click:118,{y}>")).shows("frame 56 ");
-    // Zoomed: where the second keep-alive stands, the lane of another thing selects it, too.
+    // When zoomed, a click at the second keep-alive selects it even in another lane.
     let lanes = play("5z").text();
     let y = lanes.lines().position(|l| l.contains(" keep-alive")).unwrap();
     let line: Vec<char> = lanes.lines().nth(y).unwrap().chars().collect();
@@ -138,7 +139,7 @@ fn a_stall_is_a_finding_while_it_lasts() {
     let text = "No data for 11.1 s since frame 3; 6 keep-alives since then, the last 11.0 s ago";
     assert!(warm.contains(text), "{warm}");
     assert!(warm.contains("keepalive-warm-stall  No data"), "{warm}");
-    // Over is over.
+    // A stream that is over is not stalled.
     let mut entries = until(&data);
     let end = EntryKind::End { cause: EndCause::Complete, detail: String::new() };
     entries.push(Entry { exchange: 0, at: Some(200_000), kind: end });

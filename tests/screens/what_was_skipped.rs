@@ -31,7 +31,7 @@ fn report(met: impl Fn(Needs) -> bool) -> String {
 
 #[test]
 fn zz_is_said_at_the_end() {
-    // Not by a macro: the harness would keep that to itself.
+    // Not with a macro: the test harness would capture that.
     std::io::stderr().write_all(report(Needs::are_met).as_bytes()).unwrap();
     assert_eq!(report(|_| true), "");
     assert_eq!(report(|n| n != Needs::Sdks).matches("SSELENS_SDKS=1").count(), 1);

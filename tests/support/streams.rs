@@ -262,7 +262,7 @@ fn change_tokens(body: &[u8], random: &mut Random) -> Vec<u8> {
         0 => other.to_vec(),
         1 | 2 if is_key => random.of(KEYS).as_bytes().to_vec(),
         1 | 2 => random.of(VALUES).as_bytes().to_vec(),
-        // One member more, before this one.
+        // Insert a field before this one.
         3 if is_key => {
             let (key, value) = (random.of(KEYS), random.of(VALUES));
             [key.as_bytes(), b":", value.as_bytes(), b",", &body[here.clone()]].concat()

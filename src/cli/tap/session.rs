@@ -172,7 +172,7 @@ impl<'a> TapSession<'a> {
             }
         };
         if let (Some(recorder), EntryKind::End { .. }) = (&self.recorder, &entry.kind) {
-            // Whether all of it could be saved is known before its end is reported.
+            // Find out whether everything could be saved before the exchange's end is reported.
             recorder.written();
             while let Ok(text) = self.troubles.try_recv() {
                 self.lost(text);

@@ -175,7 +175,7 @@ impl UiRunner {
                 entry.exchange = new.get(&entry.exchange).copied().unwrap_or(first);
             }
         };
-        // Nobody keeps its entries: giving them back takes long, and is done where they were read.
+        // The entries are not needed. Freeing them takes long, so it happens on the thread that read them.
         let beside = |mut opened: Box<Opened>| {
             opened.entries = Arc::default();
             Done::Beside(opened)
@@ -237,7 +237,7 @@ impl EffectRunner for UiRunner {
                 Ok(())
             }
             Effect::ReloadConfig { if_changed } => {
-                // Without the thread there is nobody to read it.
+                // If the thread could not be started, no receiver exists.
                 let _ = self.reload.as_ref().map(|reload| reload.send(if_changed));
                 Ok(())
             }
@@ -254,7 +254,7 @@ impl EffectRunner for UiRunner {
             }
             effect => match files::work(effect, &self.config.get()) {
                 Some(work) => aside(done, attempt, work),
-                // The loop does it itself.
+                // The main loop handles this effect itself.
                 None => Ok(()),
             },
         };

@@ -63,7 +63,7 @@ fn read(
     let name = path.display().to_string();
     let total = path.metadata().map_or(0, |m| m.len()).max(1);
     let mut last = u16::MAX;
-    // The screen draws at most so often; more would only be queued.
+    // The screen draws no more often than this; more reports would only queue up.
     let mut at = |permille: u64, step: &mut dyn FnMut(LoadingStep)| {
         let permille = permille.min(1000) as u16;
         if permille / 5 != last / 5 {

@@ -53,7 +53,7 @@ pub(super) fn read(
             report(bare.finish(Some(clock.now())));
         }
     };
-    // Without the thread there is nothing to show, and the screen says that nothing came.
+    // Without the thread there is nothing to show, and the screen says that nothing was received.
     let _ = std::thread::Builder::new().name("pipe".into()).spawn(work);
 }
 

@@ -26,7 +26,7 @@ impl Current {
     }
 
     pub(super) fn get(&self) -> Arc<Config> {
-        // A panic elsewhere takes nothing from what is in there.
+        // A panic in another thread does not damage the configuration.
         match self.0.lock() {
             Ok(config) => Arc::clone(&config),
             Err(poisoned) => Arc::clone(&poisoned.into_inner()),

@@ -55,7 +55,7 @@ impl ResponsesEvent {
                 call("delta", false)
             }
             "response.custom_tool_call_input.delta" => call("delta", true),
-            // What is spoken, and what the server itself runs.
+            // Spoken text, and code and commands that the server itself runs.
             "response.audio.transcript.delta"
             | "response.code_interpreter_call_code.delta"
             | "response.shell_call_command.delta" => Self::Tell(Channel::Other, "delta"),
@@ -70,7 +70,7 @@ impl ResponsesEvent {
             }
             "response.custom_tool_call_input.done" => restated("input", true),
             "response.created" => Self::Begin,
-            // Perplexity's, of what it looks up.
+            // Perplexity's events about its searches.
             "response.reasoning.started" => Self::Tell(Channel::Reasoning, "thought"),
             "response.output_item.added" => Self::OpenItem,
             "response.output_item.done" => Self::CloseItem,

@@ -65,7 +65,7 @@ impl OpenAiResponsesDecoder {
             let path = Path::new(paths.call, index as usize);
             return self.call(item, arguments, index, path, emit);
         }
-        // A thought that came in pieces is not reported again under its other name.
+        // Reasoning that was already streamed is not reported again under its other name.
         let thinks = item.get("type").is_some_and(|t| t.is("reasoning"));
         if thinks
             && [PartKind::Summary, PartKind::Reasoning]
@@ -109,8 +109,8 @@ impl OpenAiResponsesDecoder {
     ) {
         let Some(response) = response else { return };
         self.model(response, emit);
-        // Its list leaves out what the stream had (Copilot, ChatGPT), so that places in it are no
-        // output indices: it is read only for kinds of which nothing came before it.
+        // The response's list may leave out items that were streamed (Copilot, ChatGPT), so positions in it
+        // are not output indices. Read from it only the kinds that were not streamed at all.
         let came = |kinds: &[PartKind]| self.reported.any_of(kinds);
         let text = came(&[PartKind::Text, PartKind::Refusal]);
         let thought = came(&[PartKind::Reasoning, PartKind::Summary]);
@@ -140,7 +140,7 @@ impl OpenAiResponsesDecoder {
             let message = error_text(error);
             self.error(InBandError { message, kind, shape: ErrorShape::Object }, emit);
         }
-        // After an error, the status only says again that there was one.
+        // After an error, the status only repeats that there was one.
         if let Some(reason) = response.str("status").filter(|_| !repeated) {
             emit(DecodeEvent::Finish { choice: 0, reason });
             if let Some(cause) = response.get("incomplete_details").and_then(|d| d.str("reason")) {

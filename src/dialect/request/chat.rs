@@ -36,7 +36,7 @@ pub(in crate::dialect) fn read_messages(
         };
         let mut parts: Vec<_> =
             message.get("content").into_iter().flat_map(|c| content(c, part)).collect();
-        // Ollama's, in base64.
+        // Ollama's images, in base64.
         for image in message.get("images").into_iter().flat_map(TrackedValue::items) {
             if let Some(data) = image.text() {
                 let media = super::media_of(&data).to_owned();
@@ -228,7 +228,7 @@ pub(in crate::dialect) fn read_tools(
 ) {
     for node in tools.into_iter().flat_map(TrackedValue::items) {
         let function = node.get("function").unwrap_or(node);
-        // Another `type` is one of the provider's own tools. Anthropic says `custom` of a function.
+        // Another `type` is one of the provider's own tools. Anthropic uses `custom` for a function.
         let kind = node.look_str("type");
         if !matches!(kind, "" | "function") && (kind, schema) != ("custom", "input_schema") {
             continue;

@@ -177,7 +177,7 @@ pub fn likely_field(dialect: &str, field: &str) -> Option<&'static str> {
     if known.contains(&field) || field.len() > 40 {
         return None;
     }
-    // Another spelling of the same words is meant, whatever the number of letters that differ.
+    // A field with the same words in another spelling is meant, however many letters differ.
     let flat = |text: &str| text.replace(['_', '-'], "").to_ascii_lowercase();
     if let Some(same) = known.iter().find(|k| flat(k) == flat(field)) {
         return Some(same);

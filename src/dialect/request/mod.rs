@@ -213,7 +213,7 @@ const BUDGETS: &[(&str, u64)] = &[
     ("low", 1024),
     ("medium", 8192),
     ("high", 24576),
-    // Only ever read, never chosen for a budget.
+    // These are only read; no budget is translated to one of them.
     ("minimal", 1024),
     ("xhigh", 49152),
     ("max", 49152),

@@ -222,7 +222,7 @@ fn is_in(value: &Value, target: &[(String, &Value)]) -> bool {
         return target.iter().any(|(_, t)| t.as_str() == Some(text))
             || leaves(&inner).iter().all(|(_, v)| is_in(v, target));
     }
-    // Bedrock has formats for media types.
+    // Bedrock sends a format instead of a media type.
     let text = text.strip_prefix("image/").unwrap_or(text);
     target.iter().any(|(_, t)| t.as_str().is_some_and(|t| t.contains(text)))
 }
@@ -273,7 +273,7 @@ fn nothing_is_dropped_silently() {
                 found |= path == note.path;
                 true
             });
-            // An id that was made up, and an address, are in no body by that path.
+            // A generated id and an address are at that path in neither body.
             assert!(
                 found || note.disposition == Disposition::Added,
                 "{} → {}: {note:?}",
@@ -350,7 +350,7 @@ fn plain(request: &ChatRequest) -> (Vec<String>, Vec<(String, String)>) {
     for turn in &request.turns {
         for part in &turn.parts {
             let value = match &part.value {
-                // Ids are not kept by dialects without.
+                // Dialects without ids do not keep them.
                 TurnPart::Call { name, arguments, .. } => format!("call {name} {arguments}"),
                 TurnPart::Result { text, .. } => format!("result {text}"),
                 other => format!("{:?} {other:?}", turn.role),
@@ -381,7 +381,7 @@ fn there_and_back_keeps_what_both_can_say() {
         let (_, before) = plain(&read(&source.to_string()));
         let (after, _) = plain(&read(&back.body));
         for (at, what) in before {
-            // Where there are no roles the text stands among others.
+            // In dialects without roles, the text is joined with others.
             let text = what.split_once("(\"").and_then(|(_, t)| t.strip_suffix("\")"));
             let joined = after.iter().any(|a| a.contains(text.unwrap_or(&what)));
             assert!(

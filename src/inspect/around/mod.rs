@@ -13,7 +13,7 @@ use crate::text;
 /// Compares what a client received with what the last call upstream received. The verdict and the differences
 /// are about all `tries`. `None` where the gateway made no call upstream.
 pub fn compare_around(tries: &[&Inspection], answer: &Inspection) -> Option<Comparison> {
-    // A gateway has its own names for models: one stream is still expected.
+    // A gateway has its own names for models: expect one stream even if the names differ.
     let mut comparison = compare_sides(tries.last()?, answer);
     let verdict = verdict(tries, answer, Some(&comparison));
     retries(tries, &mut comparison);
@@ -86,7 +86,7 @@ fn verdict(tries: &[&Inspection], answer: &Inspection, c: Option<&Comparison>) -
     let body = |seen: &Inspection| seen.request.as_ref().map(|r| r.body.clone());
     let same = tries.iter().all(|t| body(t) == body(first));
     let what = if same { "the request" } else { "the request, changed in between," };
-    // What came back: each outcome once, in order, with how often.
+    // The results: each outcome once, in order, with how often it occurred.
     let mut got: Vec<(String, usize)> = Vec::new();
     for seen in tries {
         let text = outcome(seen);

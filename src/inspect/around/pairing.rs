@@ -63,9 +63,9 @@ impl Fingerprint {
             .headers
             .iter()
             .filter(|(k, v)| IDS.iter().any(|id| k.eq_ignore_ascii_case(id)) && v.len() >= 8)
-            // Of two that are masked nobody knows whether they are the same.
+            // Two masked values cannot be compared.
             .filter(|(_, v)| !v.contains("***"));
-        // Of a trace only the trace is passed on; each call has its own span.
+        // Only the trace id of a trace header is passed on; each call has its own span.
         let id = |v: &String| match v.split('-').collect::<Vec<_>>()[..] {
             ["00", trace, _, _] => trace.to_owned(),
             _ => v.clone(),
@@ -228,7 +228,7 @@ impl Pairing {
         let best = all.iter().map(|(.., by)| *by).max()?;
         let mut alike: Vec<_> = all.into_iter().filter(|(.., by)| *by == best).collect();
         if alike.len() > 1 && best != PairedBy::Id {
-            // Of several with one prompt it is the one that has most else in common.
+            // Of several calls with the same prompt, choose the one with most other fields in common.
             let own = u.print.fields();
             let common = |call: &ClientCall| {
                 call.print.fields().iter().filter(|field| own.contains(field)).count()
@@ -283,7 +283,8 @@ impl Pairs {
             EntryKind::End { .. } => false,
             _ => return,
         };
-        // What began before this call is not for it, and all else is known.
+        // Upstream calls that began before this client call do not belong to it, and everything else about
+        // them is known.
         if is_new_call {
             self.settle(Some(entry.at.unwrap_or(0)));
         }

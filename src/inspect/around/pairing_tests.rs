@@ -71,7 +71,7 @@ fn calls_with_one_prompt_are_told_apart_by_what_else_they_say() {
     let mut pairing = Pairing::default();
     pairing.entry(&request(1, 10, Side::Client, &body("a", 1), &[]));
     pairing.entry(&request(2, 11, Side::Client, &body("a", 2), &[]));
-    // The gateway calls the model otherwise.
+    // The gateway uses another name for the model.
     assert_eq!(found(&mut pairing, 3, 20, &body("z", 2), &[]), Some((2, PairedBy::Body)));
     assert_eq!(found(&mut pairing, 4, 21, &body("z", 1), &[]), Some((1, PairedBy::Body)));
 }
@@ -84,7 +84,7 @@ fn equal_calls_get_a_call_upstream_each_and_what_failed_is_tried_again() {
     pairing.entry(&request(2, 11, Side::Client, &body, &[]));
     assert_eq!(found(&mut pairing, 3, 20, &body, &[]), Some((1, PairedBy::OneOfAlike)));
     assert_eq!(found(&mut pairing, 4, 21, &body, &[]), Some((2, PairedBy::OneOfAlike)));
-    // The first one's call was refused: it is the one that asks again.
+    // The first client's call was refused, so its request is the one that is retried.
     pairing.entry(&end(3, 30));
     assert_eq!(found(&mut pairing, 5, 31, &body, &[]), Some((1, PairedBy::OneOfAlike)));
 }

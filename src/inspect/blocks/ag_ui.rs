@@ -59,7 +59,7 @@ pub(super) static TABLE: Table = Table {
         EventRow::new("THINKING_TEXT_MESSAGE_END", OLD_THOUGHT, Does::Close),
         EventRow::new("THINKING_START", OLD_SPAN, Does::Open),
         EventRow::new("THINKING_END", OLD_SPAN, Does::Close),
-        // Chunks open and close their messages by themselves; the rest belongs to none.
+        // Chunks open and close their messages by themselves; the other events belong to no message.
         EventRow::new("TEXT_MESSAGE_CHUNK", MESSAGE, Does::Status),
         EventRow::new("TOOL_CALL_CHUNK", CALL, Does::Status),
         EventRow::new("REASONING_MESSAGE_CHUNK", THOUGHT, Does::Status),

@@ -44,7 +44,7 @@ impl BlockEngine {
         if !text.is_given() || text.agrees(whole) {
             return false;
         }
-        // Of a block that began before the recording, only the rest was streamed.
+        // If a block began before the recording, only its rest was streamed.
         let block = &self.list[at as usize];
         if self.resumed == Some(true) && !block.announced && whole.ends_with(text.value()) {
             return false;
@@ -65,7 +65,7 @@ impl BlockEngine {
             let first = count(whole.get(..place).unwrap_or_default());
             let who = match code {
                 Code::FinalDiffers => "the final object",
-                // The input of a call that is known by its id is restated as a value.
+                // The input of a call that is identified by its id is restated as a JSON value.
                 _ if block.by_id => "the whole input",
                 _ => ".done",
             };

@@ -45,7 +45,7 @@ pub(super) static TABLE: Table = Table {
             text: &["inputTextDelta"],
         }]),
         EventRow::new("tool-input-start", CALL, Does::Open),
-        // A call may come whole.
+        // A call may arrive whole.
         EventRow::new("tool-input-available", CALL, Does::Whole).restates(&[&["input"]]),
         EventRow::new("tool-input-error", CALL, Does::Whole),
         EventRow::new("finish-step", TEXT, Does::Step),
@@ -64,7 +64,7 @@ pub(super) static TABLE: Table = Table {
         "source-document",
         "file",
         "data-",
-        // Of version 7.
+        // Added in version 7.
         "custom",
         "reasoning-file",
     ],

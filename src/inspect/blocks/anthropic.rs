@@ -64,6 +64,6 @@ const DELTAS: &[Fit] = &[
     Fit { delta: "signature_delta", kinds: &["thinking"], text: &[] },
     Fit { delta: "citations_delta", kinds: &["text"], text: &[] },
     Fit { delta: "compaction_delta", kinds: &["compaction"], text: &["delta", "content"] },
-    // Complete from their beginning: nothing is added to them.
+    // These blocks are complete when they open: no delta adds to them.
     Fit { delta: "-", kinds: &["redacted_thinking"], text: &[] },
 ];

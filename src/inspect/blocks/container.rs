@@ -23,7 +23,7 @@ impl BlockEngine {
         if begins || self.untyped || asked {
             return;
         }
-        // Without the request nobody knows whether the rest of a stream was asked for.
+        // Without the request, it is unknown whether the rest of a stream was requested.
         let (severity, unless) = match resumed {
             true => (Severity::Warn, " unless the rest of a stream was asked for"),
             false => (Severity::Error, ""),
@@ -150,7 +150,7 @@ impl BlockEngine {
             if parent.is_some_and(|p| self.list[p as usize].closed.is_none()) || live.accused {
                 continue;
             }
-            // Where no event closes such blocks, the end does.
+            // If no event closes blocks of this kind, the end does.
             let is_closed =
                 |row: &EventRow| matches!(row.does, Does::Close | Does::Whole | Does::Step);
             let place = usize::from(live.space);

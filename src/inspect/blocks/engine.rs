@@ -162,7 +162,7 @@ impl BlockEngine {
         self.at_fault = true;
         let count = self.counts.entry(code).or_default();
         *count += 1;
-        // What is beyond counts, and is not read.
+        // Findings above this limit are counted, but not reported one by one.
         if *count > MAX_PER_CODE {
             return;
         }
@@ -220,7 +220,7 @@ impl BlockEngine {
             "" => Cow::Borrowed(event),
             key => match json.str(key).filter(|name| !name.is_empty()) {
                 Some(name) => name,
-                // An error says so in its own way.
+                // An error has its own way to name its type.
                 None if json.get("error").is_some_and(|e| !e.is_null()) => return,
                 None => {
                     self.untyped(table, event, json);

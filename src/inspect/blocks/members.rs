@@ -34,7 +34,7 @@ impl BlockEngine {
             let there = (1..need.path.len())
                 .find(|n| missing(json.at(&need.path[..*n])))
                 .unwrap_or(need.path.len());
-            // What holds it is missing: that is reported by itself, if anybody reads it.
+            // The enclosing object is missing: that is reported separately, if any client reads it.
             if there < need.path.len() && need.path.len() > 1 && row.needs.len() > 1 {
                 continue;
             }

@@ -93,7 +93,7 @@ impl Block {
         let noun = format!("{}{kind}{}", self.kind, self.noun);
         match &self.id {
             Some(id) if self.by_id => format!("{noun} \"{}\"", text::preview(id, 40)),
-            // Of these there is one at a time.
+            // There is only one block of this kind at a time.
             None if self.by_id => noun,
             _ => format!("{noun} {}", self.key),
         }

@@ -49,7 +49,7 @@ impl BlockEngine {
                     Some((i as u64, text))
                 })
                 .collect();
-            // A thought may be kept back in the end.
+            // The final object may leave reasoning out.
             if words.is_empty() && item.get("type").is_some_and(|t| t.is("reasoning")) {
                 continue;
             }
@@ -137,7 +137,7 @@ impl BlockEngine {
     /// is taken out of `free`.
     fn listed(&mut self, items: Value<'_>, free: &mut BTreeSet<u32>) -> BTreeSet<u32> {
         let mut listed = BTreeSet::new();
-        // Of an id that two items have, the first streamed one is meant.
+        // If two items have the same id, it refers to the one that was streamed first.
         let ids: BTreeMap<String, u32> = free
             .iter()
             .rev()

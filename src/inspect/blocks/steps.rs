@@ -98,7 +98,7 @@ impl BlockEngine {
             )
         });
         self.open.remove(&at);
-        // What was inside the first is not inside the second.
+        // Blocks inside the first one are not inside the second.
         for inner in std::mem::take(&mut self.live[at as usize].inner) {
             let of = (self.live[inner as usize].space, key, self.list[inner as usize].key);
             self.keys.remove(&of);
@@ -240,7 +240,7 @@ impl BlockEngine {
         block.deltas += 1;
         block.bytes += text.len() as u64;
         block.last_delta = Some(self.frame);
-        // What came too late has been reported.
+        // A late delta has already been reported.
         let joins = table.keeps(row.space);
         if joins && !late {
             self.live[at as usize].text.add(&text, self.frame);
@@ -347,7 +347,7 @@ impl BlockEngine {
         let space = &table.spaces[row.space];
         let at = match self.keys.get(&(row.space as u8, outer, key)) {
             Some(at) => *at,
-            // Where deltas open blocks, an end alone is an empty block.
+            // Where deltas open blocks, a lone end is an empty block.
             None if space.implicit.is_some() => return,
             None if row.does == Does::Whole => return self.whole(table, row, (outer, key), json),
             None => {
@@ -381,7 +381,7 @@ impl BlockEngine {
         }
         match self.list[at as usize].closed {
             None => self.unsigned(table, at, around),
-            // A client that forgets a block with its end does not know it any more.
+            // A client that forgets a block at its end no longer knows it.
             Some(before) if row.does == Does::Close && space.by_id && !space.breaks.is_empty() => {
                 self.fault(Code::BlockNotOpened, Severity::Error, |e| {
                     let block = capital(&e.list[at as usize].label());

@@ -25,7 +25,7 @@ pub(super) fn blame(
     let worst = differences.first().filter(|d| d.severity > Severity::Info);
     let (direct, other) = if a.is_gateway { (b, a) } else { (a, b) };
     let Some(worst) = worst else {
-        // What both have, the one that is nearer to the model shows best.
+        // If both failed alike, the one closer to the model shows the cause best.
         return direct.seen.blame().filter(|_| direct.failed() && other.failed());
     };
     if expect == Expect::Different {
@@ -35,7 +35,8 @@ pub(super) fn blame(
             _ => None,
         };
     }
-    // What had failed before the gateway received it is not the gateway's, whatever it made of it.
+    // A failure that occurred before the gateway received it is not the gateway's, whatever the gateway made
+    // of it.
     if one_call && !(direct.failed() && worst.code == Code::EndsDiffer && other.failed()) {
         let why =
             format!("{}; this call was recorded on both sides of it", worst.code.rule().brief);
@@ -63,7 +64,7 @@ fn by_code(
             let why = format!("{other} was closed in between; {direct} continued");
             Blame::new(Party::Gateway, Likely, why)
         }
-        // A model is free to answer two calls otherwise.
+        // A model is free to answer two calls differently.
         code if ANSWERS.contains(&code) && !worst.by_form => {
             let why = "two calls may be answered differently; `tap --around` sees one call twice";
             Blame::new(Party::Unknown, Guess, why)

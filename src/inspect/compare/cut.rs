@@ -137,7 +137,7 @@ const APART: Micros = 300_000;
 /// Reports a time limit in between: the other was closed, or answered that it would wait no longer, while the
 /// direct call was silent or continued.
 pub(super) fn timeout(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
-    // What the user's own limit ended was silent all the same, for so long at least.
+    // A call that the user's own limit ended was still silent, for at least that long.
     let heard = !a.failed() || a.was_stopped() && a.seen.reason() != Some(Reason::Cancelled);
     if !heard || a.error().is_some() || b.was_stopped() || !b.seen.is_over() {
         return;
@@ -153,7 +153,7 @@ pub(super) fn timeout(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fo
         return limited(a, b, status, found);
     }
     let took = since(&b.seen.timing, b.seen.timing.end).unwrap_or(waited);
-    // A silence that began with the request cannot be known from the whole.
+    // A silence that began with the request cannot be told apart from the whole duration.
     let apart = took > waited + APART && status.is_none();
     if apart && is_rounder(took, waited) {
         let before = found.differences.len();
@@ -171,7 +171,7 @@ pub(super) fn timeout(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fo
         Some(status) => format!("{b} answered {status} after {right}"),
         None => format!("{b} was closed after {right} of silence"),
     };
-    // Those two are said for other reasons too.
+    // Gateways also use these two statuses for other reasons.
     let surely = if matches!(status, Some(502 | 503)) { "probably " } else { "" };
     let limit = if apart || status.is_some() { "read timeout" } else { "timeout" };
     let message = format!("{how} ({a} was {left}): {surely}a {limit} between you and the provider");
@@ -275,7 +275,7 @@ fn both_cut(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffere
         return;
     }
     let lost = lost(a, b);
-    // What had come to its end before it broke off has lost nothing; the other has.
+    // If a stream finished before it broke off, it has lost nothing, but the other one has.
     let lost_its_end = a.seen.answer().finished() && !b.seen.answer().finished();
     let severity = if lost_its_end { Severity::Warn } else { Severity::Info };
     let message = format!("both broke off: {a} {left}, {b} {right}{lost}");

@@ -100,7 +100,7 @@ pub(super) fn delivery(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<Del
 fn hold(left: &[(usize, Micros)], right: &[(usize, Micros)], out: &mut Delivery) {
     let (mut from, mut i) = (0, 0);
     while i < right.len() {
-        // All that arrived in one moment.
+        // All pieces that arrived at one moment.
         let mut last = i;
         while right.get(last + 1).is_some_and(|next| next.1 <= right[i].1 + TOGETHER) {
             last += 1;
@@ -191,7 +191,7 @@ pub(super) fn buffered(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut F
         let message = format!("{b} {text} ({a} {left}, {b} {right})");
         return found.add_as(Code::GwBuffered, severity, both(left, right), message);
     }
-    // Headers alone: held back until the first event, where the control has them well before it.
+    // Only the headers: held back until the first event, while the direct call received them well before it.
     let head = |s: &ComparedSide<'_>| since(&s.seen.timing, s.seen.timing.head);
     let with_first = |s: &ComparedSide<'_>| {
         let t = &s.seen.timing;

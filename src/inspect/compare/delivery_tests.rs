@@ -62,7 +62,7 @@ fn a_read_timeout_in_between_is_one_accusation() {
         assert!(got.verdict.contains("closed after 2.0 s of silence"), "{}", got.verdict);
         assert!(got.verdict.contains("silent for 5"), "{}", got.verdict);
     }
-    // A direct call that was never silent so long, or failed itself, convicts nobody.
+    // A direct call that was never silent for so long, or failed itself, proves nothing.
     assert!(!codes(&whole(50, 100, 300), &cut(EndCause::Reset)).contains(&"gw-timeout"));
     assert!(!codes(&cut(EndCause::Reset), &cut(EndCause::Reset)).contains(&"gw-timeout"));
     // Nor is a finished stream cut, nor one that the user stopped.
@@ -95,7 +95,7 @@ fn a_refusal_of_the_gateways_own_is_told_by_its_signature() {
         assert_eq!(got.differences[0].code, Code::GwRefused, "{status} {:?}", got.differences);
         assert!(got.verdict.contains(&status.to_string()), "{}", got.verdict);
     }
-    // A proxy's name on JSON is on what it passed on as well as on what it wrote.
+    // A proxy adds its name to JSON that it passes on as well as to JSON that it wrote.
     let passed = compare(
         &a,
         &refusal(429, &[("server", "nginx")], "{\"error\":{\"message\":\"slow\"}}"),
@@ -108,7 +108,7 @@ fn a_refusal_of_the_gateways_own_is_told_by_its_signature() {
     let own = compare(&a, &refusal(413, &[("server", "nginx/1.27")], page), Expect::Same);
     assert_eq!(party(&own), Some(crate::rule::Party::Gateway), "{own:?}");
     assert_eq!(party(&compare(&a, &a, Expect::Same)), None);
-    // Without a mark of who wrote it, nobody is named.
+    // Without a sign of who wrote it, no author is named.
     let bare = refusal(400, &[], "{\"error\":{\"message\":\"bad\"}}");
     assert!(!codes(&a, &bare).contains(&"gw-refused"));
 }
@@ -118,20 +118,20 @@ fn a_delay_before_the_headers_is_no_buffer() {
     let (a, b) = (whole(50, 100, 0), whole(1250, 1300, 0));
     assert_eq!(codes(&a, &b), ["gw-delayed"]);
     assert!(!codes(&a, &whole(150, 200, 0)).contains(&"gw-delayed"));
-    // What is lost after the headers is not said to be lost before them.
+    // Time lost after the headers is not reported as lost before them.
     let text = compare(&a, &whole(300, 2000, 0), Expect::Same).differences;
     assert!(
         text[0].message.contains("between the response headers and the first text"),
         "{text:?}"
     );
-    // Nor what is lost in the stream.
+    // Nor is time lost in the stream.
     let slow = paced(100, 0).into_iter().enumerate().map(|(i, (at, p))| (at + 200 * i as u64, p));
     let slow: Vec<_> = slow.collect();
     let end = slow.last().unwrap().0 + 1;
     let slow = call(200, &[SSE], 50, &slow, (end, EndCause::Complete));
     let text = compare(&a, &slow, Expect::Same).differences;
     assert!(text[0].message.contains("falls behind in the stream"), "{text:?}");
-    // A faster call, as one from a cache is, accuses nobody.
+    // A faster call, such as one from a cache, raises no finding.
     assert_eq!(codes(&slow, &a), [""; 0]);
     assert_eq!(codes(&whole(1250, 1300, 0), &a), [""; 0]);
 }
@@ -160,7 +160,7 @@ fn what_the_control_has_one_by_one_was_held_back_where_it_arrives_together() {
     let bursts = found(&grouped(&[5, 4]));
     assert_eq!((bursts[0].code, bursts[0].severity), (Code::GwBuffered, Severity::Warn));
     assert!(bursts[0].message.contains("in bursts"), "{bursts:?}");
-    // What the provider itself sends at once was not held back.
+    // A group that the provider itself sends at once was not held back.
     assert_eq!(codes(&grouped(&[100]), &grouped(&[100])), [""; 0]);
     assert_eq!(codes(&grouped(&[100]), &a), [""; 0]);
 }
@@ -173,7 +173,7 @@ fn a_limit_on_the_whole_answer_is_no_silence() {
     let got = compare(&a, &b, Expect::Same);
     assert_eq!(got.differences[0].code, Code::GwTimeout, "{got:?}");
     assert!(got.verdict.contains("a limit on the whole answer"), "{}", got.verdict);
-    // At no round time it is a cut, and nothing more is known.
+    // At a time that is not round it is a plain cut, and nothing more is known.
     let b = call(200, &[SSE], 50, &paced(100, 0)[..4], (432, EndCause::Truncated));
     let got = compare(&a, &b, Expect::Same);
     assert_eq!(codes(&a, &b), ["ends-differ"], "{got:?}");
@@ -203,7 +203,7 @@ fn one_cut_is_one_difference_however_it_was_passed_on() {
     let got = compare(&cut(6, EndCause::Reset), &cut(6, EndCause::Truncated), Expect::Same);
     assert_eq!(got.worst(), Some(Severity::Info), "{got:?}");
     assert!(got.verdict.starts_with("Both broke off: A was reset after"), "{}", got.verdict);
-    // What a buffer in between had not sent is lost with the cut, and no change of the content.
+    // What a buffer in between had not sent is lost with the cut; it is not a change of the content.
     let got = compare(&cut(6, EndCause::Truncated), &cut(5, EndCause::Truncated), Expect::Same);
     assert_eq!(got.worst(), Some(Severity::Info), "{got:?}");
     assert!(got.verdict.contains("are lost at B"), "{}", got.verdict);

@@ -112,7 +112,7 @@ fn retold(
     if let Some((n, m)) = a.lost_content(b) {
         message.push_str(&format!("; of {} before it, {m} arrive", count(n, "character")));
     }
-    // Of a body alone the headers are not known.
+    // The headers of a bare body are unknown.
     for name in WAITS.iter().filter(|_| b.seen.head.is_some()) {
         let (Some(wait), None) = (a.header(name), b.header(name)) else { continue };
         let wait = preview(wait, 40);
@@ -139,7 +139,7 @@ fn lost(
     at: Option<u32>,
     found: &mut FoundDifferences,
 ) {
-    // Of what never came, or was given up on, nobody knows what it would have said.
+    // Nothing is known of an answer that never arrived or was stopped.
     if b.was_stopped() || b.seen.head.is_none() && b.seen.request.is_some() {
         return;
     }
@@ -148,7 +148,7 @@ fn lost(
     if let Some(status) = refused
         && b.carriers > 0
     {
-        // What answers a call that was refused is another call.
+        // If a refused call has an answer, that is the answer to another call.
         let (code, why) = match REFUSALS.contains(&status) {
             true => (Code::GwParamsDropped, "the request that it sent must be another one"),
             false => (Code::EndsDiffer, "it tried again, or asked somebody else"),
@@ -181,7 +181,7 @@ fn added(
         let message = format!("{b} reports as {right} that {} {}", a.name, a.ended());
         return found.add(Code::GwErrorRewrapped, both(left, right).at(None, at), message);
     }
-    // What it stumbled over may have been in the stream: then it tells a fault that is not its own.
+    // The cause may be in the stream of A: then B reports a fault that is not its own.
     let block = a.stumbling_block(b);
     let less = a.lost_content(b);
     let after = less.map_or(String::new(), |(n, m)| {
@@ -190,7 +190,7 @@ fn added(
     let sides = both(left, right.clone()).at(None, at);
     if let Some(fault) = block {
         let message = format!("{b} failed with {right}{after}, at a fault of {}: {fault}", a.name);
-        // Where the bytes are damaged there is no more to be had of it.
+        // If the bytes are damaged, nothing more can be read from them.
         let damaged = a.found(&[Code::EventstreamCrc, Code::EventstreamIncomplete]);
         return match less.is_none() || damaged {
             true => found.add(Code::GwErrorRewrapped, sides, message),

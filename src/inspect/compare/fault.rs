@@ -12,7 +12,7 @@ pub(super) fn is_shared(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> bool {
     }
     let error = |s: &ComparedSide<'_>| s.seen.answer().errors.first().cloned();
     match (error(a), error(b)) {
-        // The type of an error is a word of its dialect.
+        // Each dialect has its own words for the type of an error.
         (Some(x), Some(y)) => x.message == y.message && (x.kind == y.kind || foreign(a, b)),
         (None, None) if a.error().is_some() || b.error().is_some() => {
             a.error_text() == b.error_text()

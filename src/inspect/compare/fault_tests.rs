@@ -52,7 +52,7 @@ fn a_fault_is_shared_only_where_status_type_and_words_are_the_same() {
         let verdict = compare(&a, &b, Expect::Same).verdict;
         assert!(!verdict.contains("same"), "{verdict}");
     }
-    // A cut is the same where as much had arrived and it broke in the same way.
+    // Two cuts are the same if as much had arrived and both broke off in the same way.
     let cut = |n: usize, end| inspected(200, SSE, &sound()[..n], end);
     assert!(is_shared(&cut(5, EndCause::Truncated), &cut(5, EndCause::Truncated)));
     assert!(!is_shared(&cut(5, EndCause::Truncated), &cut(4, EndCause::Truncated)));
@@ -113,7 +113,7 @@ fn one_call_that_was_seen_on_both_sides_leaves_no_doubt() {
         assert_eq!((one_call.party, one_call.confidence), (Party::Gateway, Certainty::Certain));
     }
     assert!(compare_sides(&a, &stream(&sound())).blame.is_none());
-    // What the provider did wrong stays the provider's.
+    // A mistake of the provider stays the provider's.
     let broken = || stream(&[chunk(r#"{"content":"Hi"}"#, "null")]);
     let blame = compare_sides(&broken(), &broken()).blame;
     assert!(blame.is_none_or(|blame| blame.party != Party::Gateway));
@@ -157,7 +157,7 @@ fn what_is_damaged_or_moved_by_its_form_is_the_gateways_and_named() {
         let party = got.blame.as_ref().map(|blame| blame.party);
         assert_eq!(party, Some(Party::Gateway), "{words}: {:?}", got.blame);
     }
-    // Another text is a model's freedom.
+    // A model is free to write another text.
     let got = compare(
         &stream(&answers(&[(0, "content", "Hello")])),
         &stream(&answers(&[(0, "content", "Hi")])),

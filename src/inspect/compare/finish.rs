@@ -68,7 +68,7 @@ fn calls_unsaid(side: &ComparedSide<'_>) -> bool {
 /// Reports what happened to the finish, choice by choice.
 pub(super) fn finish(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let (x, y) = (a.seen.answer(), b.seen.answer());
-    // An empty word says nothing.
+    // An empty finish reason says nothing.
     let words = |s: &ComparedSide<'_>| -> Vec<(u32, String)> {
         let all = s.seen.answer().finish().filter(|(_, f)| !f.is_empty());
         all.map(|(c, f)| (c, f.to_owned())).collect()
@@ -93,7 +93,7 @@ pub(super) fn finish(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fou
         let message = format!("{b} fabricated the end: finish {reported:?}, but {} {how}", a.name);
         found.add(Code::GwFabricatedFinish, sides(), message);
     } else if b.carriers == 0 && a.carriers > 0 && unreadable(a) && !unreadable(b) {
-        // Clients see as little of the one as of the other, and of the one not even an end.
+        // Clients can read neither answer, but only B reports a finish.
         let (came, why) = (a.came(), a.why());
         let message = format!(
             "{b} fabricated the end: finish {reported:?} of an empty answer, where {} has {came} in a form that no client reads ({why})",
@@ -131,7 +131,7 @@ fn rewritten(
     found: &mut FoundDifferences,
 ) {
     let same = |x: &str, y: &str| if foreign(a, b) { alike(a, x, b, y) } else { x == y };
-    // Both are in order of the choice, and have each once.
+    // Both lists are sorted by choice, and have each choice once.
     let of_right = |c: u32| right.binary_search_by_key(&c, |(d, _)| *d).ok().map(|i| &right[i]);
     let kept = |c: u32, f: &str| of_right(c).is_some_and(|(_, g)| same(f, g));
     let Some((choice, word)) = left.iter().find(|(c, f)| !kept(*c, f)) else { return };
@@ -154,7 +154,7 @@ fn rewritten(
         f.iter().map(|(c, f)| format!("{c}: {f}")).collect::<Vec<_>>().join(", ")
     };
     let sides = both(list(left), list(right)).at(frame(a), frame(b));
-    // Another word for the same end misleads nobody who knows both.
+    // Another word for the same end does not mislead readers who know both.
     let severity = match other {
         Some((_, other)) if alike(a, word, b, other) => Severity::Info,
         _ => Severity::Warn,

@@ -66,7 +66,7 @@ fn reasoning(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffer
     let (x, y) = (word(&left), word(&right));
     let frames = (a.first(Channel::Reasoning), b.first(Channel::Reasoning));
     let thought = b.seen.answer().think(0).is_some_and(|t| t.any());
-    // What an error cut off is short for that.
+    // Reasoning that an error cut off is shorter because of that error.
     let begun = a.text(Channel::Reasoning).starts_with(&b.text(Channel::Reasoning));
     if b.error().is_some() && begun && !b.seen.answer().has(Channel::Content) {
         return;
@@ -151,7 +151,7 @@ fn ids(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences)
 
 /// Returns whether the ids are the same, or have the same form: then each call has its own id.
 fn own_ids(x: &[String], y: &[String]) -> bool {
-    // What it begins with, and where its parts end.
+    // The prefix of the id, its length, and the places of its separators.
     let form = |id: &str| {
         let marks: Vec<_> = id.match_indices(['-', '_']).map(|(at, _)| at).collect();
         let begin = marks.first().map_or(0, |at| at + 1);
@@ -176,7 +176,7 @@ fn spliced(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferen
 
 fn model(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
     let models = |s: &ComparedSide<'_>| {
-        // Azure's first chunk has an empty one; dialects that name it elsewhere have the answer's.
+        // Azure's first chunk has an empty name. Dialects that put the model elsewhere have it in the answer.
         let named = s.models.iter().filter(|m| !m.is_empty());
         let named: Vec<_> = named.take(3).map(|m| format!("{:?}", preview(m, 60))).collect();
         match (named.is_empty(), &s.seen.answer().model) {
@@ -194,7 +194,7 @@ fn model(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifference
 
 /// Reports types of events that do not arrive, for the dialects whose events have types.
 fn dropped(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
-    // What keeps a connection alive is no part of the answer; a stream that ends early lacks its end.
+    // Keep-alive events are not part of the answer, and a stream that ends early lacks its end.
     const ALIVE: &[&str] = &["ping", "keepalive"];
     let early = b.was_stopped() || b.error().is_some() && a.error().is_none();
     let cut = !b.seen.saw_own_end() && a.seen.saw_own_end();
@@ -218,11 +218,11 @@ fn dropped(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferen
 }
 
 fn events(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
-    // Where an error has been named, the name of its event is reported with it.
+    // If there is an error, the missing name of its event is reported with it.
     if a.named == 0 || b.objects == 0 || !same_dialect(a, b) {
         return;
     }
-    // Type by type, where the payloads have any.
+    // Compare type by type, where the payloads have types.
     let mut kept = b.types.iter().filter(|t| t.named > 0);
     let unnamed = b.types.iter().filter(|t| t.named == 0);
     let lost = |name: &str| a.types.iter().any(|t| t.name == name && t.named > 0);
@@ -248,7 +248,7 @@ fn events(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferenc
 }
 
 fn comments(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
-    // Another dialect keeps alive in its own way.
+    // Each dialect has its own keep-alives.
     if a.comments > 0 && b.comments == 0 && b.error().is_none() && !foreign(a, b) {
         let left = count(a.comments, "comment");
         let message = format!("{b} drops every comment (keep-alives) of {a}: {left}");
@@ -401,7 +401,7 @@ fn fields(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferenc
         let message = format!("members of {a} that {b} does not have: {list}");
         found.add(Code::GwFieldsDropped, both(list, "not there"), message);
     }
-    // Gateways always count a little more than they were told.
+    // Gateways always add some counts of their own.
     let added = only(b, a, true);
     if !added.is_empty() {
         let list = list(added);
@@ -412,11 +412,11 @@ fn fields(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferenc
 
 /// The members that one has with a value and the other has not, but for what other checks look at.
 fn only(a: &ComparedSide<'_>, b: &ComparedSide<'_>, no_usage: bool) -> Vec<String> {
-    // The frame of every chunk, and what has a check of its own.
+    // Fields that frame every chunk, and fields that have their own check.
     const REPORTED: &[&str] = &["error", ".delta.role", ".delta.content", ".function_call"];
     const CALL: &[&str] = &["index", "id", "type", "function"];
     let theirs: HashSet<String> = b.seen.shape().rows().into_iter().map(|r| r.path).collect();
-    // The members that fed a channel, whole: what became of the channel is reported elsewhere.
+    // The fields that fed a channel, whole: what happened to the channel is reported elsewhere.
     let channels = [Channel::Content, Channel::Reasoning, Channel::Refusal, Channel::Tool];
     let read = channels.into_iter().flat_map(|c| a.seen.answer().paths(c));
     let read: Vec<String> = read.map(|(path, _)| member(&path)).collect();
@@ -429,7 +429,7 @@ fn only(a: &ComparedSide<'_>, b: &ComparedSide<'_>, no_usage: bool) -> Vec<Strin
             || call.is_none() && read.iter().any(|r| within(&row.path, r))
             || call.is_some_and(|m| m.is_empty() || CALL.iter().any(|c| within(m, c)))
             || no_usage && within(&row.path, "usage");
-        // What stands inside of something that is gone is gone with it, and comes right after it.
+        // A field inside a missing field is missing with it, and comes right after it in the list.
         let inside = gone.last().is_some_and(|g| within(&row.path, g));
         if value && !reported && !inside && !theirs.contains(&row.path) {
             gone.push(row.path);

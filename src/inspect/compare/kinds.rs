@@ -25,8 +25,8 @@ fn channels(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDiffere
             w => w.iter().map(|(path, n)| format!("{path} ×{n}")).collect::<Vec<_>>().join(", "),
         };
         let names = |w: &[(String, u64)]| w.iter().map(|w| w.0.clone()).collect::<Vec<_>>();
-        // Of an answer that never began, the lack of every channel tells nothing new; and what was
-        // stopped may have had it yet to come.
+        // If an answer never began, missing channels are nothing new; and a stopped one might still have sent
+        // them.
         if names(&x) == names(&y) || a.carriers == 0 || b.carriers == 0 {
             continue;
         }
@@ -48,7 +48,7 @@ fn ways(s: &ComparedSide<'_>, channel: Channel) -> Vec<(String, u64)> {
     let answer = s.seen.answer();
     let mut ways: Vec<(String, u64)> = answer.paths(channel).collect();
     if channel == Channel::Tool {
-        // One way, whatever part of a call came first.
+        // Count it as one way, whatever part of a call came first.
         ways.truncate(1);
     }
     if channel == Channel::Reasoning && answer.think(0).is_some_and(|t| t.any()) {

@@ -274,14 +274,14 @@ fn checks(
     same_bytes: bool,
 ) -> Vec<Check> {
     match expect {
-        // Who was never heard of lost nothing and made nothing up.
+        // A side that received no answer lost nothing and fabricated nothing.
         _ if direct.is_unheard() || other.is_unanswered() => {
             // A limit in between shows even there.
             let limits: &[Check] = if expect == Expect::Same { &[cut::timeout] } else { &[] };
             [limits, same::ENDS].concat()
         }
         Expect::Same if cut::is_unreadable(direct, other) => cut::UNREADABLE.to_vec(),
-        // What only one of them knows about the same bytes is no difference.
+        // If the bytes are the same, what is known about only one side is no difference.
         _ if same_bytes && (direct.is_bare() || other.is_bare()) => Vec::new(),
         Expect::Same => [gateway::CHECKS, same::CHECKS].concat(),
         Expect::Different => kinds::CHECKS.to_vec(),
@@ -309,7 +309,7 @@ fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> C
     if found.cut {
         differences.retain(|d| !cut::MISSING.contains(&d.code));
     }
-    // What is missing because of a difference is part of it, not an accusation beside it.
+    // A gap that follows from a difference is part of that difference, not reported next to it.
     let rules = &a.options().rules;
     let hidden: Vec<Code> =
         differences.iter().flat_map(|d| rules.of(d.code).hides).copied().collect();
@@ -320,8 +320,8 @@ fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> C
             d.frames = (d.frames.1, d.frames.0);
         }
     }
-    // While one is still on its way the other is merely ahead of it: only what no more can change is
-    // a difference.
+    // While one side is still running, the other is merely ahead of it: report only differences that can no
+    // longer change.
     if !(a.is_over() && b.is_over()) {
         differences.retain(|d| rules.of(d.code).while_running);
     }

@@ -63,7 +63,7 @@ impl Oddity {
                 let rest = block.iter().filter(|(text, _)| !text.starts_with(b":"));
                 let rest: Vec<_> = rest.copied().collect();
                 let comments = block.len() > rest.len();
-                // A block of comments alone goes with its blank line.
+                // A block that has only comments is dropped together with its blank line.
                 (!comments || rest.iter().any(|(text, _)| !text.is_empty())).then_some(rest)
             }),
             Oddity::NoSpace => {

@@ -24,7 +24,7 @@ fn heads(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifference
     };
     let (left, right) = (head(a), head(b));
     let known = left.0.is_some() && right.0.is_some();
-    // With an error its status has been reported.
+    // If there is an error, its status has been reported.
     let failed = a.error().is_some() || b.error().is_some();
     if known && left != right && !failed {
         let word = |(status, kind): (Option<u16>, Option<String>)| {
@@ -41,16 +41,16 @@ pub(super) fn ends(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Found
     if a.failed() == b.failed() && (!a.failed() || reason(a) == reason(b)) {
         return;
     }
-    // How the transport of a body alone ended nobody knows.
+    // It is unknown how the transport of a bare body ended.
     if a.failed() && b.failed() && (a.is_bare() || b.is_bare()) {
         return;
     }
-    // What both say themselves has been compared; other checks have named what happened.
+    // The two error messages have been compared; other checks have reported the rest.
     if a.error().is_some() && b.error().is_some() && found.expect == Expect::Same {
         return;
     }
     let (left, right) = (disposition(a.seen), disposition(b.seen));
-    // Who gives an answer of its own hands nothing on.
+    // A gateway that answers on its own does not pass the cut on.
     let hides = found.expect == Expect::Same && hides_cut(a, b);
     if hides && !found.has(Code::GwFabricatedFinish) {
         let (ended, lost) = (a.ended(), super::cut::lost(a, b));
@@ -75,7 +75,7 @@ pub(super) fn ends(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Found
         return;
     }
     let message = match (a.failed(), b.failed()) {
-        // Nothing of it is lost: the one is what the other should have been.
+        // Nothing of the answer is lost: the other side is what A should have been.
         (true, false) if a.seen.answer().finished() && found.expect == Expect::Same => {
             let message = format!("{b} does not have the fault of {a}: {}", a.why());
             let sides = both(left, right);
@@ -133,7 +133,7 @@ fn faults(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferenc
     let fault = |s: &ComparedSide<'_>, other: &ComparedSide<'_>| {
         let findings = s.seen.findings().iter();
         let grave = findings.filter(|f| f.severity > Severity::Info);
-        // How a connection broke depends on its framing; that it broke, they have in common.
+        // How a connection broke depends on its framing; both have in common that it broke.
         let broke = s.is_broken() && other.is_broken();
         let mut own = grave.filter(|f| {
             let framing = broke && f.phase() == Phase::Body;
@@ -153,8 +153,8 @@ fn faults(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferenc
 }
 
 fn text(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut FoundDifferences) {
-    // Of an answer that was lost whole, or was none, that has been named; and what a bound or an
-    // error cut short is short for that.
+    // An answer that was lost as a whole, or was a refusal, has been reported; and a text that a limit or an
+    // error cut short is shorter because of that.
     let lost = [Code::GwGuardrailEmptied, Code::GwErrorSwallowed];
     let refused = |s: &ComparedSide<'_>| s.seen.status().is_some_and(|s| s >= 300);
     let hidden = a.is_cut() && b.is_unfinished();
@@ -205,7 +205,7 @@ fn differs(
     let frames = (frame_at(a, channel, at), frame_at(b, channel, at));
     let block = a.stumbling_block(b).filter(|_| left.starts_with(right));
     let why = block.map_or(String::new(), |fault| format!("; at {}: {fault}", a.name));
-    // What B alone could not read of itself comes before what is missing for that.
+    // A fault that only B has explains the missing text, so it comes first.
     let unread = b.unread(a).filter(|_| right.len() < left.len());
     let by_form = unread.is_some() || damaged(left, right).is_some();
     let how = match unread {
@@ -275,7 +275,7 @@ fn damaged(left: &str, right: &str) -> Option<&'static str> {
     if left.bytes().map(char::from).eq(right.chars()) {
         return Some("as UTF-8 that was read as Latin-1");
     }
-    // What a reader of Windows-1252 makes of the bytes that Latin-1 has no letters for.
+    // Whether the text was read as Windows-1252, which has characters where Latin-1 has only controls.
     if left.bytes().map(windows_1252).eq(right.chars()) {
         return Some("as UTF-8 that was read as Windows-1252");
     }
@@ -322,7 +322,7 @@ fn choices(
     };
     let (x, y) = (texts(a), texts(b));
     let mut lost: Vec<_> = x.iter().filter(|(c, t)| !y.contains(&(*c, t.clone()))).collect();
-    // A choice that is there received the text of one that is not.
+    // Prefer a choice that still exists: it received the text of one that is gone.
     lost.sort_by_key(|(c, _)| y.iter().any(|(other, _)| c == other));
     let Some((choice, text)) = lost.first() else { return };
     let list = |t: &[(u32, String)]| {

@@ -127,7 +127,7 @@ impl<'a> ComparedSide<'a> {
     }
 
     fn payload(&mut self, root: Value<'_>, carries: bool) {
-        // Responses and Anthropic have the answer's own object inside of the event's.
+        // In Responses and Anthropic, the answer's own object is inside that of the event.
         let own = root.get("response").or_else(|| root.get("message")).unwrap_or(root);
         let id = root.str("id").or_else(|| own.str("id"));
         for (value, list) in [(id, &mut self.ids), (root.str("model"), &mut self.models)] {
@@ -168,7 +168,7 @@ impl<'a> ComparedSide<'a> {
     pub(super) fn error(&self) -> Option<String> {
         if let Some(first) = self.seen.answer().errors.first() {
             let status = self.seen.status().filter(|s| *s >= 300).map(|s| s.to_string());
-            // Who has no word for the kind repeats the status there.
+            // Some servers have no error type, and repeat the status in its place.
             let kind = first.kind.as_deref().filter(|k| Some(*k) != status.as_deref());
             let kind = kind.map_or(String::new(), |k| format!(" ({})", preview(k, 40)));
             let status = status.map_or(String::new(), |s| format!("{s} "));
@@ -354,7 +354,7 @@ impl<'a> ComparedSide<'a> {
 fn kernel(message: &str, max: usize) -> String {
     let mut rest = message;
     while let Some((head, tail)) = rest.split_once(": ").or_else(|| rest.split_once(" - ")) {
-        // The nearer of both separators ends the name.
+        // The name ends at whichever separator comes first.
         let (head, tail) = match head.split_once(" - ") {
             Some((first, _)) => (first, &rest[first.len() + 3..]),
             None => (head, tail),

@@ -274,7 +274,7 @@ fn a_dialect_of_its_own_is_no_fault() {
 fn what_is_said_is_compared_across_dialects() {
     let a = stream(&sound());
     assert_eq!(codes(&a, &messages("max_tokens", "morning.", 2)), ["gw-finish-rewritten"]);
-    // Chat has a word for tool calls: an end that is none is another end.
+    // Chat has a finish reason for tool calls, so `tool_use` is a different end.
     assert_eq!(codes(&a, &messages("tool_use", "morning.", 2))[0], "gw-finish-rewritten");
     assert_eq!(codes(&a, &messages("end_turn", "evening.", 2)), ["gw-content-changed"]);
     assert_eq!(codes(&a, &messages("end_turn", "morning.", 3)), ["gw-usage-wrong"]);
@@ -296,7 +296,7 @@ fn rates_are_measured_from_the_first_delta_to_the_last() {
     let got = compare(&a, &bare(&sound().concat().into_bytes(), true), Expect::Same);
     assert_eq!(rate(&got, "deltas per s", 0), Amount::Rate(50.0));
     assert_eq!(rate(&got, "tokens per s", 0), Amount::Rate(1e6 / 60_000.0));
-    // What has no times has no rate; neither has one delta.
+    // Without times there is no rate, nor with a single delta.
     assert_eq!(rate(&got, "deltas per s", 1), Amount::None);
     assert_eq!(rate(&got, "tokens per s", 1), Amount::None);
     let one = stream(&[chunk(r#"{"content":"Good"}"#, "null"), usage("[]", 7)]);
@@ -538,7 +538,7 @@ fn what_a_retry_sent_is_compared_too() {
     let body = r#"{"model":"m","messages":[],"stream_options":{"include_usage":true}}"#;
     let first = refused(body, 0, 1000);
     assert_eq!(codes(&first, &refused(body, 2000, 3000)), ["duplicate-request-after-422"]);
-    // Two that were sent at once are no retry.
+    // Two requests sent at the same time are no retry.
     assert_eq!(codes(&first, &refused(body, 10, 900)), [] as [&str; 0]);
     let without = refused(r#"{"model":"m","messages":[]}"#, 2000, 3000);
     let got = compare(&first, &without, Expect::Same);

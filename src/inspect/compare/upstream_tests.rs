@@ -90,7 +90,7 @@ fn a_failure_that_only_the_finish_tells_is_swallowed_with_it() {
     let got = compare(&stream(&end("eos_token")), &through(&end("stop")), Expect::Same);
     assert_eq!(got.worst(), Some(Severity::Info));
     assert!(got.verdict.starts_with("The finish is \"eos_token\" at A"), "{}", got.verdict);
-    // An empty word is none.
+    // An empty finish reason is no finish.
     assert_eq!(codes(&stream(&end("")), &through(&end("stop")))[0], "gw-fabricated-finish");
     let mut reported: Vec<String> = sound().into_iter().take(6).collect();
     reported.push(litellm_error());
@@ -225,7 +225,7 @@ fn an_error_of_the_gateway_says_how_much_came_and_what_it_stumbled_over() {
 #[test]
 fn counts_of_two_dialects_are_compared_where_they_mean_the_same() {
     let a = stream(&sound());
-    // What came from a cache stands beside the input.
+    // Cached tokens are counted next to the input.
     let cached = |usage: &str| {
         let body = String::from_utf8(messages("end_turn", "morning.", 2).body().to_vec()).unwrap();
         let body = body.replace("\"input_tokens\":7", usage);
@@ -262,7 +262,7 @@ fn of_two_models_only_the_kind_of_the_answer_is_compared() {
         "{}",
         got.verdict
     );
-    // Another dialect: where each thing stands, and no ids, pieces or words of the same meaning.
+    // Another dialect: only the field paths are compared, not ids, pieces or words of the same meaning.
     let got = compare(&a, &messages("end_turn", "evening.", 9), Expect::Different);
     let list: Vec<_> = got.differences.iter().map(|d| d.message.as_str()).collect();
     assert_eq!(list.len(), 3, "{list:?}");
@@ -359,7 +359,7 @@ fn events_that_do_not_come_through_are_named_by_their_types() {
     let a = response(&responses("resp_1", all, all));
     let faked = |kind: &str| kind.ends_with("delta") || kind.ends_with("completed");
     let got = compare(&a, &response(&responses("resp_1", faked, all)), Expect::Same);
-    // Without its opening events the stream fails in the official SDK, which is an end of its own.
+    // Without its opening events the stream fails in the official SDK, so its end differs, too.
     let dropped = got.differences.iter().find(|d| d.code == Code::GwEventsDropped).unwrap();
     assert_eq!(dropped.severity, Severity::Warn);
     let text = &dropped.message;
@@ -437,7 +437,7 @@ fn words_that_are_lost_weigh_more_than_words_that_are_wrapped() {
 
 #[test]
 fn an_error_at_a_fault_of_the_stream_is_not_the_gateways() {
-    // Two spaces before [DONE]: the whole answer came, and B says what is wrong with its end.
+    // Two spaces before [DONE]: the whole answer arrived, and B reports what is wrong with its end.
     let a = edited(|_, f| Some(f.replace("data: [DONE]", "data:  [DONE]")));
     let mut b: Vec<String> = sound().into_iter().take(8).collect();
     b.push(litellm_error());
@@ -469,7 +469,7 @@ fn a_cut_that_is_closed_properly_is_hidden() {
     let got = compare(&a, &through(&cut), Expect::Same);
     assert_eq!(got.differences[0].code.name(), "ends-differ");
     assert!(got.verdict.starts_with("The gateway (B) hides a cut"), "{got:?}");
-    // That a part of the text is lost, too, is reported under it.
+    // The loss of some text is reported as part of it.
     let got = compare(&a, &through(&cut[..4]), Expect::Same);
     assert!(got.verdict.contains("the last 5 characters of A are lost"), "{}", got.verdict);
     let reported: Vec<_> = got.differences.iter().map(|d| d.code).collect();
@@ -513,6 +513,6 @@ fn what_comes_in_one_moment_is_no_burst() {
     let reported = |a: &Inspection, b: &Inspection| codes(a, b).contains(&"gw-buffered");
     let collected = timed(10, 3_000_000, 20);
     assert!(reported(&timed(70_000, 2_000, 1), &collected));
-    // That quick an answer says nothing about who collects.
+    // An answer this quick does not show which side collects.
     assert!(!reported(&timed(1_500, 2_000, 1), &collected));
 }

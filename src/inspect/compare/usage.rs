@@ -76,10 +76,10 @@ fn alike(a: &ComparedSide<'_>, x: Usage, b: &ComparedSide<'_>, y: Usage) -> bool
             || writes_cache(b))
             && equal([x.output, x.reasoning], [y.output, y.reasoning]);
     }
-    // A prompt that comes out of a cache is counted there and not in the input, by some.
+    // Some providers count a cached prompt under `cached` and not in the input.
     let warm = |u: Usage| u.input.map(|input| input.saturating_add(u.cached.unwrap_or(0)));
     let cached = x.cached != y.cached && warm(x) == warm(y) || writes_cache(a) != writes_cache(b);
-    // A total that is added is no other count.
+    // A total that B merely adds is not a different count.
     let sum = y.input.zip(y.output).map(|(i, o)| i.saturating_add(o));
     let total = x.total == y.total || x.total.is_none() && y.total == sum;
     let detail = |n: Option<u64>, m: Option<u64>| n.is_none() || m.is_none() || n == m;

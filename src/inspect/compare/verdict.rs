@@ -62,7 +62,7 @@ fn grave(differences: &[Difference], a: &ComparedSide<'_>, b: &ComparedSide<'_>)
     let serious = differences.iter().filter(|d| d.severity > Severity::Info);
     let retold = differences.iter().find(|d| d.code == Code::GwErrorRewrapped);
     let is_request = |d: &Difference| a.seen.rule(d.code).subject == Some(Subject::Request);
-    // What the requests differ in comes before the answers to them.
+    // A difference between the requests comes before one between the answers.
     let mild = differences.first().is_none_or(|d| d.severity == Severity::Warn && !is_request(d));
     let (head, skip): (String, Option<Code>) = match (retold, differences.first()) {
         (Some(retold), _) if mild => (retold.message.clone(), Some(retold.code)),

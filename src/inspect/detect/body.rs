@@ -25,8 +25,8 @@ impl Detector for BodyDetector {
         }
         let Some((before, _)) = facts.reads().last_two() else { return };
         let cut = before.decoded;
-        // What waited for the framing to be certain came before, whole or in pieces; what begins in this read
-        // came in it.
+        // Frames that were held back until the framing was certain arrived earlier, whole or in pieces; a
+        // frame that begins in this read arrived with it.
         let new = facts.frames().range(first..facts.frames().len());
         let begun = new.take_while(|f| f.offset < cut).map(|f| (f, facts.reads_of(&f).len()));
         if let Some((index, (frame, reads))) = (first..).zip(begun).find(|(_, (_, n))| *n > 1) {
@@ -81,7 +81,7 @@ fn is_binary(facts: &Facts) -> bool {
 
 /// Checks whether the body has the chunks of a transfer coding in it, as if that was applied twice.
 fn inner_chunks(facts: &Facts, findings: &mut Findings) {
-    // Such lines are no fields, no comments and no JSON: where there are none, there is no search.
+    // Chunk sizes are neither fields, comments nor JSON: without such lines there is nothing to search for.
     let odd = match facts.sse() {
         Some(sse) => sse.ignored_fields.total() > 0,
         None => !is_binary(facts),
@@ -122,7 +122,7 @@ fn splits_character(head: &[u8], tail: &[u8]) -> bool {
 fn transport(facts: &Facts, findings: &mut Findings) {
     let Some((cause, detail)) = &facts.end else { return };
     let lower = detail.to_ascii_lowercase();
-    // What was sent before the cut may be all there was: then nothing is lost.
+    // What was sent before the connection broke may be the whole answer: then nothing is lost.
     let whole = facts.answer().sentinel.is_some() && facts.answer().finished();
     let named = match cause {
         EndCause::Closed if facts.web_socket().is_some() => return,

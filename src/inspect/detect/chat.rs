@@ -45,7 +45,7 @@ impl Detector for ChatDetector {
                     some = true;
                     self.choice(facts, view, json, choice, failed, findings);
                 }
-                // The chunk that brings the usage has none by OpenAI's own schema.
+                // By OpenAI's own schema, the chunk with the usage has no choices.
                 let usage = || json.get("usage").is_some_and(|u| u.kind() == json::Kind::Object);
                 if !some && !failed && !usage() {
                     findings.raise_once(
@@ -61,9 +61,9 @@ impl Detector for ChatDetector {
                 let message = format!("`choices` is null in frame {}", view.index);
                 findings.raise(Code::ChoicesNull, view.place(), message);
             }
-            // Behind [DONE] no client reads.
+            // No client reads after [DONE].
             _ if facts.answer().sentinel.is_some() => {}
-            // FastGPT's events about its workflow are no chunks.
+            // FastGPT's workflow events are not chunks.
             _ if view.event != "message" && is_fastgpt(facts) => {}
             _ => {
                 self.missing.get_or_insert(view.place());
@@ -222,7 +222,7 @@ impl<'a> ChoiceMembers<'a> {
 
 /// A frame that is a whole answer.
 fn full_object(facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-    // With deltas before it, it repeats an answer that is whole without it.
+    // After deltas, it repeats an answer that is complete without it.
     let repeats = !facts.answer().deltas().is_empty();
     let severity = if repeats { Severity::Info } else { Severity::Fatal };
     let what = if repeats { "repeats the answer" } else { "is the answer: no deltas were sent" };
@@ -242,7 +242,7 @@ fn no_delta(
         true => (Code::DeltaNull, "a delta that is null"),
         false => (Code::DeltaMissing, "no delta"),
     };
-    // An end that says no more than that misses nothing.
+    // A final chunk that only finishes needs no delta.
     let severity = if finishes { Severity::Info } else { rule.severity() };
     let text = format!("Choice {index} of frame {} has {what}", view.index);
     if !finishes || findings.tally.of(rule) == 0 {
@@ -334,7 +334,7 @@ impl ChatDetector {
                     };
                     match value.kind() {
                         json::Kind::String if value.raw().len() > 2 => {
-                            // Both at once is reasoning-two-channels.
+                            // Two fields in one delta are reported as reasoning-two-channels.
                             field = if field.is_some() { state.field } else { Some(name) };
                         }
                         json::Kind::String | json::Kind::Null => {}

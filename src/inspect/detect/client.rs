@@ -15,7 +15,7 @@ impl Detector for ClientDetector {
         if views.is_empty() || !is_complete(facts) {
             return;
         }
-        // Of a body alone nobody knows whether a stream was asked for.
+        // For a bare body, it is unknown whether a stream was requested.
         let alone = facts.status().is_none() && facts.content_type().is_none();
         if alone && found(findings, Code::JsonCompletion200) {
             return;
@@ -25,7 +25,7 @@ impl Detector for ClientDetector {
             Standing::Helper => 1,
             Standing::Other => 2,
         });
-        // A final object without items is what the helpers return, and judged as such.
+        // Helpers return a final object without items; that is judged as final-output-empty.
         let judged = |view: &&&ClientView| {
             view.result == Returned::Error || !found(findings, Code::FinalOutputEmpty)
         };
@@ -38,7 +38,7 @@ impl Detector for ClientDetector {
         let (failing, all) = (views.len(), facts.clients().len());
         let mut frames = views.iter().filter_map(|view| view.frame);
         let frame = frames.next();
-        // Where they fail in different places, each has its own.
+        // If they fail in different places, each client is shown with its own.
         let apart = frames.any(|other| Some(other) != frame);
         // One is described; the list of clients has them all.
         let Some(first) = views.first().map(|view| match view.frame.filter(|_| apart) {
@@ -47,7 +47,7 @@ impl Detector for ClientDetector {
         }) else {
             return;
         };
-        // What is harmless by itself is the cause here; what is graver leads anyway.
+        // A finding that is harmless by itself is the cause here; a more severe one comes first anyway.
         let there = findings.list.iter().filter(|f| f.frame == frame && frame.is_some());
         let cause = there.rev().max_by_key(|f| f.severity).filter(|f| f.severity < severity);
         let place = frame.filter(|_| !apart).map_or(String::new(), |n| format!(" at frame {n}"));
@@ -81,7 +81,7 @@ fn is_complete(facts: &Facts) -> bool {
         && facts.misread().is_none()
         && facts.answer().errors.is_empty()
         && facts.answer().finish().next().is_some()
-        // Behind the end it does not matter to the answer what else arrives, but it may to a client.
+        // Data after the end does not matter to the answer, but it may to a client.
         && (facts.tail_is_intact() || facts.saw_own_end())
 }
 
@@ -98,7 +98,7 @@ fn is_vendors(facts: &Facts) -> bool {
         _ => return true,
     };
     // A gateway may put a provider's name in front.
-    // The open weights are everybody's.
+    // Anyone may serve the open weights.
     let open =
         model.contains("gpt-oss") && facts.dialect().is_some_and(|d| d.name() == "openai-chat");
     let mut parts = model.split(['/', '.', ':']);

@@ -71,7 +71,7 @@ fn created(each: &EachFrame<'_>) -> Option<f64> {
         Some(view) => given.iter().find_map(|path| view.json?.at(path)?.as_f64())?,
         None => each.member(Varying::Created)?.parse().ok()?,
     };
-    // Some count milliseconds.
+    // Some servers send milliseconds.
     let seconds = if seconds > 1e11 { seconds / 1e3 } else { seconds };
     (seconds > EARLIEST).then_some(seconds)
 }
@@ -79,7 +79,7 @@ fn created(each: &EachFrame<'_>) -> Option<f64> {
 fn skew(facts: &Facts, created: f64, place: FindingPlace, findings: &mut Findings) {
     let head = facts.head.as_ref().and_then(|h| h.header("date"));
     let Some(date) = head.and_then(http_date) else { return };
-    // The head may have come with the first token, long after the answer was begun.
+    // The headers may have arrived with the first token, long after the answer was begun.
     let waited = facts.timing.since_request(facts.timing.head).unwrap_or(0.0);
     let ahead = created - date as f64;
     if ahead.abs() <= SKEW + waited {
@@ -150,7 +150,7 @@ fn head_of_line(
 fn batches(facts: &Facts, findings: &mut Findings) {
     let Some(packing) = facts.packing() else { return };
     let Packing { tokens: shown, deltas } = packing;
-    // Anthropic packs its tokens by design.
+    // Anthropic puts several tokens into a delta by design.
     if deltas < FEW
         || facts.dialect().is_some_and(|d| d.family() == "anthropic")
         || shown < deltas.saturating_mul(2)
@@ -177,7 +177,7 @@ const FIGURES: &[(&[&str], f64)] = &[
 
 /// The provider's figure in a payload: its name, and seconds.
 fn figure(json: Value<'_>) -> Option<(String, f64)> {
-    // llama.cpp counts prompt and answer apart.
+    // llama.cpp reports the times of prompt and answer separately.
     if let Some(timings) = json.get("timings") {
         let ms = |key| timings.get(key).and_then(Value::as_f64);
         let seconds = (ms("prompt_ms")? + ms("predicted_ms")?) / 1e3;

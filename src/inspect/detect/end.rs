@@ -54,7 +54,7 @@ impl Detector for EndDetector {
                 after_error(facts, findings);
             }
         } else if !dialect.ending().terminal || facts.answer().terminal.is_some() {
-            // A terminal event that is missing is another detector's matter.
+            // Another detector reports a missing terminal event.
             finished(facts, findings);
         }
     }
@@ -62,7 +62,7 @@ impl Detector for EndDetector {
 
 /// Returns whether an event stream had no data at all.
 pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
-    // A stream that is opened by GET may be one of notices only, of which there were none.
+    // A stream opened by GET may be for notifications only, and there may have been none.
     let asked = facts.request.as_ref().is_none_or(|r| !r.method.eq_ignore_ascii_case("GET"));
     if facts.framing() != Some(Framing::Sse)
         || cut(facts)
@@ -73,7 +73,7 @@ pub(super) fn is_silent(facts: &Facts, findings: &Findings) -> bool {
         return false;
     }
     let body = facts.body();
-    // Where the dialect is known, a lone [DONE] is an answer without a finish.
+    // If the dialect is known, a lone [DONE] is an answer without a finish.
     let unknown = facts.dialect().is_none();
     let blank = |data: Option<std::borrow::Cow<'_, str>>| {
         data.is_none_or(|d| d.trim().is_empty() || unknown && d.trim() == "[DONE]")

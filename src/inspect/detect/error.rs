@@ -27,7 +27,7 @@ impl Detector for ErrorDetector {
         if refused(facts) || (view.frame.kind == FrameKind::Body && judged_with_head(facts)) {
             return;
         }
-        // A prompt that was blocked is an answer of Gemini's own kind, and reported as that.
+        // A blocked prompt is Gemini's own kind of answer, and is reported as that.
         if gemini::blocked(facts, view.json).is_some() {
             return;
         }
@@ -47,7 +47,7 @@ fn judged_with_head(facts: &Facts) -> bool {
 
 fn raise(facts: &Facts, view: &FrameView<'_>, error: &StreamError, findings: &mut Findings) {
     let is_ollama = facts.dialect().is_some_and(|d| d.name() == "ollama");
-    // AWS has an error's code and words in the message's headers.
+    // AWS puts an error's code and text in the message's headers.
     let message =
         (view.frame.kind == FrameKind::Message).then(|| EventStreamMessage::of(view.bytes));
     let header = |name| message.and_then(|m| m.header(name)).map(str::to_owned);

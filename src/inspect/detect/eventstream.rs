@@ -62,7 +62,7 @@ impl Detector for EventStreamDetector {
                 text::count(frame.len, "byte")
             ),
         };
-        // Where the connection was cut, that is the finding.
+        // If the connection was cut, that is the finding.
         let severity = if cut(facts) { Severity::Info } else { Severity::Error };
         let place = FindingPlace { frame: Some(index as u32), offset: Some(frame.offset) };
         findings.raise_as(Code::EventstreamIncomplete, severity, place, message);

@@ -57,7 +57,7 @@ impl Detector for FinishDetector {
                 let message = format!("Finish {shown} without an error that says what happened");
                 findings.raise(Code::FinishError, place, message);
             } else if dialect.ending().finishes.is_empty() {
-                // It repeats the words of others.
+                // This dialect passes on the finish reasons of others.
             } else if !cause || !dialect.ending().finishes.contains(&reason) {
                 let message = format!("Finish reason {shown} is not one of {name}");
                 findings.raise_once(Code::FinishUnknown, place, message);
@@ -73,7 +73,7 @@ impl FinishDetector {
         const PLACES: &[&[&str]] =
             &[&["delta", "stop_reason"], &["stopReason"], &["delta", "finish_reason"]];
         let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-        // Of others nobody knows what an empty one means.
+        // For other dialects it is unknown what an empty reason means.
         const DIALECTS: &[&str] =
             &["anthropic", "gemini", "gemini-array", "bedrock-converse", "cohere-v2"];
         if !facts.dialect().is_some_and(|d| DIALECTS.contains(&d.name())) || refused(facts) {
@@ -133,7 +133,7 @@ impl FinishDetector {
         let here = |choice: u32| answer.finish_frame(choice) == Some(view.index);
         for delta in answer.deltas_of(view.index) {
             let (choice, bit) = (delta.choice, 1u128 << delta.choice.min(127));
-            // Text beside a finish is a stream that finishes in every frame, as Gemini's once did.
+            // Text next to a finish occurs in streams that finish in every frame, as Gemini's once did.
             if self.finished & bit != 0
                 && (!here(choice) || self.hollow & bit != 0)
                 && !delta.duplicate
@@ -145,7 +145,7 @@ impl FinishDetector {
                 findings.raise(Code::ContentAfterFinish, view.place(), message);
             }
         }
-        // Gemini says STOP with the code that it wrote, runs it, and goes on.
+        // Gemini sends STOP with the code that it wrote, runs it, and continues.
         let ran = answer.deltas_of(view.index).any(|d| d.channel == Channel::Other);
         for choice in answer.finished_in(view.index).iter().filter(|_| !ran) {
             let bit = 1u128 << choice.min(&127);
@@ -153,7 +153,7 @@ impl FinishDetector {
                 let message = format!("The answer finishes again in frame {}", view.index);
                 findings.raise_once(Code::FinishRepeated, view.place(), message);
             }
-            // Before any of the answer: what follows is no repetition.
+            // The choice finished before any of its answer: what follows is no repetition.
             let is_first = answer.deltas().iter().all(|delta| delta.choice != *choice);
             if self.finished & bit == 0 && is_first {
                 self.hollow |= bit;

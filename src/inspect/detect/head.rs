@@ -114,7 +114,7 @@ fn refused_by(line: &[u8]) -> Option<(&'static str, &'static str)> {
     const BOTH: &str = "httpx, aiohttp and Node refuse";
     const PYTHON: &str = "httpx and aiohttp refuse";
     const NODE: &str = "Node's HTTP parser refuses";
-    // A folded line goes on with the one before, which everybody reads.
+    // A folded line continues the previous one; every client accepts that.
     if line.is_empty() || matches!(line[0], b' ' | b'\t') {
         return None;
     }
@@ -139,12 +139,12 @@ fn refused_by(line: &[u8]) -> Option<(&'static str, &'static str)> {
 
 /// A success status without a stream.
 fn no_stream(facts: &Facts, findings: &mut Findings) {
-    // HEAD asks for no body; agents see by it whether the server is there.
+    // A response to HEAD has no body; agents use it to check whether the server is up.
     if facts.request.as_ref().is_some_and(|request| request.method.eq_ignore_ascii_case("HEAD")) {
         return;
     }
     let status = facts.status();
-    // The status of a bare body is not known, and none is assumed.
+    // The status of a bare body is unknown; do not assume one.
     let name = status.map_or_else(|| "There is".to_owned(), |s| format!("{s} and"));
     if is_empty(facts, &name, findings) {
         return;
@@ -189,7 +189,7 @@ fn no_json_stream(facts: &Facts, name: &str, findings: &mut Findings) {
     let place = FindingPlace { frame: Some(0), offset: Some(0) };
     let body = facts.body();
     let (tape, source) = parse(body);
-    // JSON under text/event-stream is the SSE rules' matter; so is a head that is not known.
+    // JSON under text/event-stream is left to the SSE rules; so is JSON without headers.
     let unlabeled = facts.status().is_none() && facts.content_type().is_none();
     if media_type(facts) == "text/event-stream" && tape.root(&source).is_some() {
         return;
@@ -209,7 +209,7 @@ fn no_json_stream(facts: &Facts, name: &str, findings: &mut Findings) {
             let message = format!("{name} the body null: LiteLLM's proxy does this after two 422s");
             findings.raise(Code::JsonNull200, place, message);
         }
-        // The first line of a stream that came no further.
+        // The first line of a stream that ended right after it.
         Some(json) if json.get("done").and_then(Value::as_bool) == Some(false) => {
             let message = format!("{name} one line with \"done\": false, and no other");
             findings.raise_as(Code::OllamaNoDone, Severity::Error, place, message);

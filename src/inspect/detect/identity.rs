@@ -53,7 +53,7 @@ const MAX_IDS: usize = 3;
 impl Mixed {
     fn chunk(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
         let had_role = self.has_role;
-        // What repeats a chunk has a role if that one has.
+        // A frame that repeats a chunk has a role if that chunk has one.
         self.has_role = each.view().map_or(had_role, has_role);
         self.roles += u32::from(self.has_role);
         let before = self.last;
@@ -71,7 +71,7 @@ impl Mixed {
         if let Some(known) = self.ids.iter().position(|id| id == source) {
             self.last = known;
             self.returns += 1;
-            // Once may be a chunk of the gateway's own in between; of several choices each may have an id.
+            // A single change may be a gateway's own chunk; with several choices each may have its own id.
             let is_one = facts.answer().choices().len() < 2;
             if self.returns == 2 && self.ids.len() <= MAX_IDS && is_one {
                 let shown = |id: &String| text::preview(id.trim_matches('"'), 40);
@@ -122,7 +122,7 @@ impl Detector for IdentityDetector {
     }
 
     fn each(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
-        // What repeats a chunk is one.
+        // A frame that repeats a chunk is a chunk.
         self.is_chunk = each.view().map_or(self.is_chunk, |view| view.chunk.is_some());
         if !self.is_chunk {
             return;
@@ -179,7 +179,7 @@ impl IdentityDetector {
         let source = value.source();
         match &self.model {
             Some(model) if model == source => {}
-            // Empty first, then the name: Azure's model router.
+            // Azure's model router sends an empty name first, then the real one.
             _ if matches!(source, "\"\"" | "null") => {}
             None => self.model = Some(source.to_owned()),
             Some(first) => {

@@ -39,7 +39,7 @@ impl Detector for JsonDetector {
         if allowed(facts, view) {
             return;
         }
-        // Without a dialect nobody knows what it was meant as.
+        // Without a dialect it is unknown what the data was meant as.
         if is_variant(data) && facts.dialect().is_some() {
             let message = format!(
                 "`{}` is meant as [DONE]; no client reads it as that",
@@ -125,7 +125,7 @@ fn no_json(
     error: json::Error,
     findings: &mut Findings,
 ) {
-    // What has a name of its own in another detector.
+    // Other detectors have their own findings for these.
     let two_spaces = data.starts_with(' ') && data.trim_start().starts_with("[DONE]");
     if data.trim().is_empty() || two_spaces || view.event == "error" {
         return;

@@ -248,7 +248,7 @@ pub(super) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::<web_socket::WebSocketDetector>::default(),
         Box::<terminal::TerminalDetector>::default(),
         Box::<end::EndDetector>::default(),
-        // Looks at what all others found.
+        // Last, because it looks at what all others found.
         Box::<client::ClientDetector>::default(),
     ]
 }
@@ -261,7 +261,7 @@ fn refused(facts: &Facts) -> bool {
 
 /// Returns whether this side ended the exchange: what is missing then is no one's fault.
 fn ours(facts: &Facts) -> bool {
-    // A recording that stops where its writer was interrupted has no request to blame either.
+    // A recording whose writer was interrupted is no fault of the server, either.
     let interrupted = facts.bare.is_none() && matches!(facts.end, Some((EndCause::Unknown, _)));
     interrupted
         || facts.is_withheld()

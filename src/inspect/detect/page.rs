@@ -52,7 +52,7 @@ pub(super) fn page_words(body: &[u8]) -> String {
 pub(super) fn parse(body: &[u8]) -> (Tape, Cow<'_, str>) {
     let source = String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
     let mut tape = Tape::new();
-    // What is no JSON leaves an empty tape.
+    // Data that is not JSON leaves an empty tape.
     let _ = tape.parse(&source);
     (tape, source)
 }

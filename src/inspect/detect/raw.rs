@@ -88,7 +88,7 @@ impl RawDetector {
                 continue;
             }
             if matches!(line.raw.trim_ascii_start().first(), Some(b'{' | b'[')) {
-                // Pretty-printed JSON goes on over the next lines, which are no findings of their own.
+                // Pretty-printed JSON continues over the next lines, which are no separate findings.
                 raw = true;
                 raw_json(view, &line, last, place, findings);
             } else if is_misspelled_data(line.name) {
@@ -125,7 +125,7 @@ fn misspelled(facts: &Facts, line: &SseLine<'_>, place: FindingPlace, findings: 
     let json = json.filter(|j| j.kind() == crate::json::Kind::Object);
     let payload =
         Payload { kind: FrameKind::Event, event: "message", data: &value, json, id: None };
-    // A dialect that is known has payloads that alone tell nothing.
+    // A known dialect may have payloads that do not identify it on their own.
     let lost = json.is_some()
         && (facts.dialect().is_some()
             || dialect::recognize(&payload).is_some()
@@ -157,7 +157,7 @@ fn unknown_field(line: &SseLine<'_>, place: FindingPlace, findings: &mut Finding
         );
         return findings.raise(Code::SseUnknownField, place, message);
     }
-    // Mostly one field that stands in every frame.
+    // It is usually one field that occurs in every frame.
     if findings.again(Code::SseUnknownField) {
         return;
     }

@@ -119,7 +119,7 @@ impl Detector for ResponsesDetector {
         if !is_responses(facts) || refused(facts) || !each.is_object() {
             return;
         }
-        // Over WebSocket another response begins to count anew.
+        // Over WebSocket each response starts counting again.
         let kind = each.view().and_then(|view| view.json?.get("type"));
         if kind.is_some_and(|t| t.is("response.created")) {
             self.number = None;
@@ -137,7 +137,7 @@ impl Detector for ResponsesDetector {
             unknown(&kind, view, findings);
         }
         match kind.as_ref() {
-            // Both SDKs raise it, where they pass a flat one on.
+            // Both SDKs raise this error; a flat one they pass on.
             "error"
                 if json.get("error").is_some_and(|e| e.kind() == json::Kind::Object)
                     && !findings.again(Code::ErrorShapeDrift) =>
@@ -189,7 +189,7 @@ fn required(response: Value<'_>, view: &FrameView<'_>, findings: &mut Findings) 
     if !is(response.get("id"), json::Kind::String) {
         missing.push("id");
     }
-    // No usage at all is usage-missing's matter, and no decoder dies of it.
+    // Missing usage is reported as usage-missing, and no decoder fails because of it.
     if let Some(usage) = response.get("usage").filter(|u| !u.is_null()) {
         let counts = ["input_tokens", "output_tokens", "total_tokens"];
         missing.extend(counts.iter().filter(|c| !is(usage.get(c), json::Kind::Number)));

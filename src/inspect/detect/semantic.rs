@@ -87,7 +87,7 @@ impl Detector for SemanticDetector {
                 findings.raise(Code::ReasoningTwoChannels, FindingPlace::default(), message);
             }
         }
-        // What recurs without end has a name of its own.
+        // Endless repetition has its own finding.
         if let Some(index) = self.twice.filter(|_| findings.tally.of(Code::RepetitionLoop) == 0) {
             let offset = facts.frames().get(index as usize).map(|f| f.offset);
             let message = format!("Frame {index} repeats the previous one, byte for byte");
@@ -259,7 +259,8 @@ impl SemanticDetector {
             *last = Some(Last { choice: delta.choice, range, grown: 0 });
             return false;
         };
-        // Neither longer than the one before it nor long enough to be told from a repeated token.
+        // It is neither longer than the previous one nor long enough to be distinguished from a repeated
+        // token.
         if words.len() <= last.range.len() && words.len() < TELLING {
             (last.grown, last.range) = (0, range);
             return false;

@@ -25,7 +25,8 @@ impl Detector for SessionDetector {
     }
 
     fn frame(&mut self, facts: &Facts, _view: &FrameView<'_>, findings: &mut Findings) {
-        // Surely another: what is less sure may still be settled, and is reported at the end.
+        // Report another dialect at once only if it is certain: a weaker guess may still change, and is
+        // reported at the end.
         if findings.context.misread
             && facts.misread().is_some_and(|found| found.sign.confidence == Confidence::Certain)
         {
@@ -34,7 +35,7 @@ impl Detector for SessionDetector {
     }
 
     fn note(&mut self, _facts: &Facts, code: &str, text: &str, findings: &mut Findings) {
-        // A code that a newer program wrote is not known here, and not made up either.
+        // A code written by a newer program is unknown here, and not replaced by another.
         if let Some(code) = code.parse::<Code>().ok().filter(|c| c.phase() == Phase::Session) {
             findings.raise(code, FindingPlace::default(), text::preview(text, 300));
         }
@@ -58,7 +59,7 @@ impl Detector for SessionDetector {
             EndCause::Timeout(Timeout::Total) => {
                 Some((Code::TimeoutTotal, format!("Stopped at --total-timeout after {bytes}")))
             }
-            // Of a call that a tap recorded the client says when it is over.
+            // In a call recorded by a tap, the client decides when it is over.
             EndCause::Cancelled if detail.starts_with("the client ") => {
                 Some((Code::Cancelled, format!("Cancelled: {detail} after {bytes}")))
             }
@@ -122,11 +123,11 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
         let top: Vec<_> = rows.iter().filter(|r| !r.path.contains(['.', '['])).take(6).collect();
         top.iter().map(|r| text::preview(&r.path, 30)).collect::<Vec<_>>().join(", ")
     };
-    // A guess is none, where nothing else was found.
+    // A guess does not count if nothing else was found.
     let guessed = facts.dialect_is_guessed()
         && facts.recognized().is_some_and(|f| f.sign.confidence == Confidence::Guess);
     match facts.dialect().filter(|_| !(guessed && is_silent(facts))) {
-        // An array of nothing is of no dialect; an error says what it is, and nothing of the dialect.
+        // An empty array belongs to no dialect; an error explains itself, and says nothing about the dialect.
         _ if names().is_empty() => {}
         None if !facts.answer().errors.is_empty() => {}
         None => {
@@ -134,12 +135,12 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
             findings.raise(Code::DialectUnknown, FindingPlace::default(), message);
         }
         Some(_) if findings.tally.of(Code::DialectMismatch) > 0 => {}
-        // What the bytes say is not taken back because little of it came.
+        // Evidence in the bytes stands, even if little was received.
         Some(dialect) if is_told(facts, dialect) => {}
         Some(dialect) if is_silent(facts) => {
             let name = dialect.name();
             let message = format!("Nothing here is {name}; the fields are {}", names());
-            // Neither the dialect that was asked for nor any other: no answer came.
+            // Neither the requested dialect nor any other was found: there is no answer.
             let severity = match facts.recognized() {
                 None if facts.is_over() => Severity::Warn,
                 _ => Code::DialectMismatch.severity(),

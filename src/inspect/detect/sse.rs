@@ -124,11 +124,11 @@ impl SseDetector {
     }
 
     fn invalid_utf8(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        // What could not be decompressed is no text.
+        // Bytes that could not be decompressed are not text.
         if view.frame.kind == FrameKind::Incomplete && facts.coding_error.is_some() {
             return;
         }
-        // Of binary messages only the payload is text.
+        // In binary messages only the payload is text.
         let (from, text) = match view.frame.data_span() {
             _ if facts.framing() != Some(Framing::EventStream) => (0, view.bytes),
             Some(span) => {
@@ -141,11 +141,11 @@ impl SseDetector {
         let here = text.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
         self.invalid += here;
         let at = from + error.valid_up_to();
-        // A cut at the very end of the body is the cut's fault.
+        // A character cut at the very end of the body is due to the truncation.
         if view.frame.kind == FrameKind::Incomplete && error.error_len().is_none() {
             return;
         }
-        // What follows the end belongs to nothing (`bytes-after-end`).
+        // Bytes after the end are reported as `bytes-after-end`.
         if view.frame.kind == FrameKind::Incomplete
             && (facts.answer().sentinel.is_some() || facts.answer().terminal.is_some())
         {
@@ -209,7 +209,7 @@ fn event(facts: &Facts, view: &FrameView<'_>, data: &str, findings: &mut Finding
     }
     if data.trim().is_empty() && view.event != "message" && !allowed(facts, view) {
         let message = format!("Event \"{}\" has empty data", text::preview(view.event, 40));
-        // OpenAI's SDKs parse the data of every event; others go by its name first.
+        // OpenAI's SDKs parse the data of every event; other SDKs check the event name first.
         let parsed = facts.dialect().is_some_and(|d| d.name().starts_with("openai-"));
         let severity = if parsed { Code::SseEmptyData.severity() } else { Severity::Info };
         findings.raise_as(Code::SseEmptyData, severity, view.place(), message);
@@ -267,7 +267,7 @@ fn ids(sse: &Sse, findings: &mut Findings) {
 
 /// Frames over the limit: the longest, its length, and how many there are.
 fn giant_frame(facts: &Facts, (index, len, n): (u32, u64, u64), findings: &mut Findings) {
-    // Clients with a bound that large get all of it.
+    // Clients whose limit is that large receive the whole frame.
     let severity = match len {
         _ if !facts.is_healthy() => Severity::Error,
         // aiohttp, and google-genai over it, stop at a line longer than this.
@@ -344,7 +344,7 @@ fn no_final_blank(
     findings: &mut Findings,
 ) {
     let (message, severity) = match tail::unfinished_event(facts, frame).1 {
-        // What went wrong is lost as well.
+        // The reason for the failure is lost as well.
         Some(error) => {
             let error = text::preview(&error, 160);
             let message = format!(
@@ -354,7 +354,7 @@ fn no_final_blank(
         }
         None => {
             let what = if is_done { "[DONE]" } else { "the last event" };
-            // Whoever has the finish misses nothing.
+            // A client that has the finish misses nothing.
             let severity = match is_done && facts.answer().finished() {
                 true => Severity::Info,
                 false => Severity::Warn,

@@ -101,7 +101,7 @@ fn by_words(facts: &Facts, status: u16, words: Option<&str>, quoted: &str) -> (C
     let header = |name| facts.head.as_ref().and_then(|h| h.header(name));
     let shown = |what: &str| format!("HTTP {status}{quoted}. {what}");
     match status {
-        // Not followed, so there is no answer: that is worse than a detour.
+        // The redirect was not followed, so there is no answer: that is worse than a detour.
         300..400 => (Code::Redirected, sent_on(facts)),
         400 => (Code::Http400Param, shown("The provider rejected the request")),
         422 => {

@@ -90,7 +90,7 @@ pub(super) fn unfinished_event(facts: &Facts, frame: &Frame) -> (bool, Option<St
         DecodeEvent::Error(e) => error = Some(e.message.into_owned()),
         _ => {}
     });
-    // A prompt that was blocked is an answer of Gemini's own kind.
+    // A blocked prompt is Gemini's own kind of answer.
     (ends, error.filter(|_| gemini::blocked(facts, json).is_none()))
 }
 

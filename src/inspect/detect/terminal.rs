@@ -21,7 +21,7 @@ impl Detector for TerminalDetector {
             let message = format!("Array ends without its \"]\", {}", after(facts));
             return findings.raise(Code::TruncatedJsonArray, FindingPlace::default(), message);
         }
-        // An error ends a stream too; what is no stream has no last event.
+        // An error ends a stream, too; a body that is not a stream has no last event.
         if facts.framing() == Some(Framing::Whole)
             || facts.ending().terminal != Some(false)
             || !facts.answer().errors.is_empty()
@@ -43,7 +43,7 @@ impl Detector for TerminalDetector {
                 None => "and no done_reason".to_owned(),
             };
             let message = format!("No line with \"done\": true, {words}, {}", after(facts));
-            // Without a reason either, the answer is cut off, and only the JavaScript client says so.
+            // Without a reason as well, the answer is truncated, and only the JavaScript client reports that.
             let severity = match reason {
                 Some(_) => Code::OllamaNoDone.severity(),
                 None => Severity::Error,
@@ -58,7 +58,7 @@ impl Detector for TerminalDetector {
             findings.raise(Code::MessageStopMissing, FindingPlace::default(), message);
         } else {
             let message = format!("Stream ended without its terminal event, {}", after(facts));
-            // With its finish the answer is mostly whole; only the usage behind it is missing.
+            // If the finish arrived, the answer is mostly whole; only the usage after it is missing.
             let severity = match facts.is_healthy() && !rules.strict {
                 true => Severity::Warn,
                 false => Severity::Error,
@@ -95,7 +95,7 @@ fn can_be_resumed(facts: &Facts) -> bool {
 
 /// After how much of an answer that was, or inside which call.
 fn after(facts: &Facts) -> String {
-    // Where a finish arrived, the call was over.
+    // If a finish arrived, the call was complete.
     let finished = facts.answer().finish().next().is_some();
     if let Some(tool) = facts.answer().tools().last().filter(|t| !finished && !is_whole(t)) {
         let name = text::preview(tool.name.as_deref().unwrap_or("?"), 40);

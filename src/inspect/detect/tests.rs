@@ -10,8 +10,8 @@ fn every_detector_is_listed() {
     };
     for path in files(&folder) {
         let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        // A folder has the parts of the detector beside it; not every file has one: some hold what
-        // several of them share.
+        // A folder holds the parts of the detector in the file of the same name. Files without a detector
+        // hold code that several of them share.
         if path.is_dir() {
             assert!(!files(&path).iter().any(|part| detects(part)), "a detector inside {file}/");
         } else if detects(&path) {

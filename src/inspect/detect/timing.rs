@@ -148,7 +148,7 @@ impl Detector for TimingDetector {
         }
         let silence = quiet(facts, before.at.max(facts.last_sent_at()), last.at);
         if silence >= findings.options.stall {
-            // It went on: how bad it was, the end tells.
+            // The stream resumed: its end shows how severe the stall was.
             let place = FindingPlace { frame: None, offset: Some(before.decoded) };
             let message = format!("No data for {}, then it resumed", secs(silence));
             findings.raise_as(Code::IdleStall, Severity::Info, place, message);
@@ -187,7 +187,7 @@ impl Detector for TimingDetector {
             (a, b) => a.or(b),
         };
         let gap = quiet(facts, timing.first_byte, token);
-        // The server of a WebSocket speaks first, and waits for the client then.
+        // A WebSocket server sends first, and then waits for the client.
         if gap >= WORTH && facts.web_socket().is_none() {
             let message = format!("First token {} after the first byte", secs(gap));
             findings.raise(Code::TtfbTtftGap, nowhere, message);
@@ -234,7 +234,7 @@ impl TimingDetector {
     /// Checks whether something collected the frames.
     fn collected(&self, facts: &Facts, findings: &mut Findings) {
         let ReadDelivery { at, reads, frames, .. } = self.burst;
-        // What arrives at once after this side did not read was collected here.
+        // Data that arrives at once after this side paused reading was collected on this side.
         let after_pause =
             |(_, to): &(Micros, Micros)| at.is_some_and(|at| at.abs_diff(*to) <= LATE);
         if self.data < FEW || facts.timing.pauses.iter().any(after_pause) {
@@ -245,7 +245,7 @@ impl TimingDetector {
             return;
         }
         let late = wait(facts.timing.request.or(facts.timing.head), at);
-        // Nobody waited for an answer that was there at once.
+        // An answer that arrives right away made no client wait.
         let severity = match late >= LATE {
             true => Severity::Warn,
             false => Severity::Info,

@@ -53,7 +53,7 @@ impl Detector for ToolDetector {
             begins(facts, &answer.tools()[..=*i], view, findings);
         }
         encoded(facts, view, findings);
-        // How a call is written is laid down by each dialect; these are Chat's ways to write it.
+        // Each dialect defines how a call is written; the checks below are for Chat.
         let choices = view.chunk.and_then(|c| c.choices).into_iter().flat_map(Value::items);
         let calls = choices.filter_map(|c| c.at(&["delta", "tool_calls"])).flat_map(Value::items);
         for call in calls {
@@ -68,8 +68,8 @@ impl Detector for ToolDetector {
         let tools = facts.answer().tools();
         let counted: Vec<_> = tools.iter().filter(|t| t.counted && is_chat(facts)).collect();
         if let Some(first) = counted.first() {
-            // One call has nothing to be mixed up with; openai-python raises and openai-node loses it,
-            // where Mistral's SDK takes it for the first.
+            // A single call cannot be mixed up with another. openai-python raises and openai-node loses it;
+            // Mistral's SDK treats it as the first.
             let mistral = facts.dialect().is_some_and(|d| d.name() == "mistral");
             let severity = match tools.len() {
                 0 | 1 if mistral => Severity::Warn,
@@ -87,7 +87,7 @@ impl Detector for ToolDetector {
             let pieces = self.pieces.get(i).copied().unwrap_or(0);
             arguments(facts, tool, pieces, stopped, findings);
         }
-        // Where the dialect has a word for calls, the finish must say it.
+        // If the dialect has a finish reason for calls, the finish must use it.
         let finishes = facts.dialect().map_or(&[][..], |d| d.ending().finishes);
         if !finishes.iter().any(|f| CALLED.contains(f)) {
             return;
@@ -95,7 +95,7 @@ impl Detector for ToolDetector {
         // The choices with calls that the provider did not run itself.
         let to_run = tools.iter().filter(|t| !is_the_providers(facts, t)).map(|t| t.choice);
         let to_run: std::collections::BTreeSet<u32> = to_run.collect();
-        // Once: to tell it is to look at every choice.
+        // Computed once, because it looks at every choice.
         let severity = if names_a_tool(facts) { Severity::Info } else { Severity::Warn };
         for (choice, reason) in facts.answer().finish() {
             let (calls, ran) = (facts.answer().calls_of(choice), !to_run.contains(&choice));
@@ -110,7 +110,7 @@ impl Detector for ToolDetector {
                 findings.raise_as(Code::ToolFinishStop, severity, at, message);
             } else if CALLED.contains(&reason) && calls == 0 {
                 let message = format!("Finish \"{reason}\" without a tool call");
-                // With nothing else in the answer the call that it announces was lost.
+                // If the answer has nothing else, the call that the finish announces was lost.
                 let severity = match facts.answer().is_silent(choice) {
                     true => Severity::Error,
                     false => Code::ToolFinishWithoutCall.severity(),
@@ -274,7 +274,7 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
     match tape.parse(source) {
         Ok(()) => {
             let inner = tape.root(source).and_then(|v| v.as_str());
-            // Where they are an object by right, the frame was judged.
+            // Where arguments are objects by definition, the frame has already been judged.
             let objects = facts.dialect().is_some_and(|d| OBJECTS.contains(&d.name()));
             let is_json = |s: &str| s.starts_with('{') && Tape::new().parse(s).is_ok();
             if !objects && inner.is_some_and(|s| is_json(&s)) {
@@ -293,12 +293,12 @@ fn arguments(facts: &Facts, tool: &ToolCall, pieces: u32, stopped: bool, finding
         }
         Err(e) => {
             let answer = facts.answer();
-            // Responses has one word for every such end; the cause stands beside it.
+            // Responses has one finish reason for every such end; the cause is in a separate field.
             let mut words =
                 answer.cause(tool.choice).into_iter().chain(answer.finish_of(tool.choice));
             let by_length =
                 words.any(super::end::is_length) || findings.tally.of(Code::LengthHidden) > 0;
-            // What was cut is reported as the cut.
+            // A truncated answer is reported as that.
             let severity = if stopped || by_length { Severity::Info } else { Severity::Error };
             let message = format!("The arguments of \"{name}\" are not JSON: {e}");
             findings.raise_as(Code::ToolArgsInvalidAtEnd, severity, place(facts, tool), message);

@@ -83,7 +83,7 @@ impl Detector for UsageDetector {
             }
         }
         null_fields(facts, findings);
-        // What has no end has no usage.
+        // A stream without an end has no usage.
         let endless = !facts.answer().finished() && facts.answer().sentinel.is_none();
         let dead = cut(facts) || ours(facts) || !facts.answer().errors.is_empty() || endless;
         if self.counted == 0 && stream && !dead && self.payloads > 0 && asked(facts) {
@@ -188,14 +188,14 @@ fn unreadable(view: &FrameView<'_>, findings: &mut Findings) {
     ];
     let has = |word: &[u8]| memchr::memmem::find(view.bytes, word).is_some();
     let Some(json) = view.json.filter(|j| j.kind() == json::Kind::Object) else { return };
-    // Most frames have none, and a look-up is a pass over the members.
+    // Most frames have no usage, and a lookup is a pass over the fields.
     if !has(b"sage") && !has(b"eval_count") {
         return;
     }
     let given = PLACES.iter().filter_map(|place| json.at(place));
     let lists = json.get("choices").into_iter().flat_map(Value::items);
     let usages = given.chain(lists.filter_map(|c| c.get("usage")));
-    // Ollama counts at the top.
+    // Ollama has its counts at the top level.
     let own = json.get("done").is_some().then_some(json);
     for usage in usages.chain(own).filter(|u| u.kind() == json::Kind::Object) {
         let details = usage.entries().map(|e| e.1).filter(|v| v.kind() == json::Kind::Object);

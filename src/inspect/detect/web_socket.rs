@@ -63,7 +63,7 @@ impl Detector for WebSocketDetector {
         self.faults(facts, None, findings);
         let Some(web_socket) = facts.web_socket() else { return };
         let Some(closing) = web_socket.closing() else {
-            // A client that has its answer may leave as it likes.
+            // A client that has its answer may disconnect in any way.
             if !ours(facts) && !cut(facts) && !facts.saw_own_end() {
                 let message = "WebSocket ended without a close frame (1006)";
                 findings.raise(Code::WsClose, FindingPlace::default(), message);

@@ -18,7 +18,7 @@ pub fn wilson(count: u64, n: u64) -> (f64, f64) {
     let half = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     let low = (middle - half) / (1.0 + z2 / n);
     let high = (middle + half) / (1.0 + z2 / n);
-    // At the edges the formula gives them exactly, and rounding nearly.
+    // At the edges the formula is exact, but rounding is not.
     (if k == 0.0 { 0.0 } else { low }, if k == n { 1.0 } else { high })
 }
 
@@ -26,7 +26,7 @@ pub fn wilson(count: u64, n: u64) -> (f64, f64) {
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
-        // What is nearly all is not all: downwards, so that no rounding makes it so.
+        // Nearly all is not all: round down, so that it never shows as 100 %.
         p if p > 99.0 && p < 100.0 => format!("{:.1} %", (p * 10.0).floor() / 10.0),
         p if p > 0.0 && p < 10.0 => format!("{p:.1} %"),
         p => format!("{p:.0} %"),

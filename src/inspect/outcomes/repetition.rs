@@ -102,7 +102,7 @@ impl Repetition {
             return None;
         }
         if self.begun == self.expected() {
-            // What comes next hangs on what all of these came to.
+            // The next step depends on the outcome of all of these.
             self.stage = vec![Some((running == 0).then(|| self.halve()).flatten()?)];
             (self.begun, self.over) = (0, 0);
         }

@@ -103,7 +103,7 @@ mod tests {
             grounds.starts_with("3 of 9 failed at the larger one (12–65 %), 0 of 9"),
             "{grounds}"
         );
-        // Of 3 in 9 the interval begins at 12 %: (1 - 0.1206)^9.
+        // For 3 in 9 the interval begins at 12 %: (1 - 0.1206)^9.
         assert!(grounds.ends_with(" up to 31 %"), "{grounds}");
         let one = |n, failed| Threshold { good: 1, good_tries: n, bad: 2, bad_tries: n, failed };
         assert!(one(1, 1).by_luck() > 0.79, "one of one is not sure");

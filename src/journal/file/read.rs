@@ -138,7 +138,7 @@ pub fn read(mut input: impl BufRead) -> Result<Session, ReadError> {
     let session = Session { header, entries: Vec::new(), torn: None, damaged, sessions: 1 };
     let mut reader = SessionReader { session, store: Store::default(), base: 0, next: 0 };
     if !is_whole {
-        // It may be an entry itself.
+        // The first line may be an entry itself.
         let damaged = reader.session.damaged.clone();
         reader.line(1, &line);
         reader.session.damaged = damaged;
@@ -181,7 +181,7 @@ impl SessionReader {
             }
             Err(why) => why,
         };
-        // Zeros stand where something was lost; what follows the last of them may be whole.
+        // Zeros show that something was lost; what follows the last of them may be whole.
         let zero = memchr::memrchr(0, line);
         let recovered = zero.is_some_and(|at| self.entry(&line[at + 1..]).is_ok());
         let why = match zero {
@@ -272,7 +272,7 @@ impl Store {
 
 /// Reads one line; `None` for an entry of a type that this version does not know.
 pub(super) fn decode(line: &[u8], store: &mut Store) -> Result<Option<Entry>, LineError> {
-    // Nearly every line is a read. Where the type is known, its members need not be kept until it is.
+    // Nearly every line is a read. Knowing the type first saves buffering the other fields.
     if line.starts_with(b"{\"type\":\"body\",") {
         return serde_json::from_slice::<ReadLine<'_>>(line)?.body(store).map(Some);
     }

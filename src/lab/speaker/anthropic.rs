@@ -113,7 +113,7 @@ impl Speaker for AnthropicSpeaker {
         match speech {
             Speech::Role(role) => self.start(role, out),
             Speech::Content(text) => self.text(text, out),
-            // Its refusals are text; only the stop reason tells.
+            // A refusal is plain text; only the stop reason shows it.
             Speech::Refusal(text) => {
                 self.refused = true;
                 self.text(text, out);
@@ -126,7 +126,7 @@ impl Speaker for AnthropicSpeaker {
             Speech::ToolStart { id, name, .. } => {
                 let start = json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
                 self.block(AnthropicBlock::Tool, start, out);
-                // It always begins with nothing.
+                // The arguments always begin with an empty delta.
                 out.push(self.delta(json!({ "type": "input_json_delta", "partial_json": "" })));
             }
             Speech::ToolArguments { text, .. } => {
@@ -143,7 +143,7 @@ impl Speaker for AnthropicSpeaker {
             }
             Speech::Error(body) => out.push(event("error", json!({ "error": in_stream(body) }))),
             Speech::Done => out.push(event("message_stop", json!({}))),
-            // Usage went out with the finish reason; a delta is Chat's.
+            // Usage was sent with the finish reason; a delta exists only in Chat.
             Speech::Usage(_) | Speech::Delta(_) => {}
         }
     }
@@ -247,7 +247,7 @@ mod tests {
             names.push("content_block_stop");
             names
         };
-        // The thought has its signature, the call its empty beginning.
+        // The thinking block has its signature, the call its empty first delta.
         let blocks = [block(2), block(2), block(3)].concat();
         let all = [&["message_start", "ping"], &*blocks, &["message_delta", "message_stop"]];
         assert_eq!(names, all.concat());

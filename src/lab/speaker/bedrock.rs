@@ -14,7 +14,7 @@ pub(super) const ROW: Endpoint = Endpoint {
     streams: StreamPolicy::Always,
     envelope: Envelope::Messages,
     choices: false,
-    // Its answers have none.
+    // Answers have no id.
     id: "",
     new: |manner| Box::new(ConverseSpeaker { manner, ..ConverseSpeaker::default() }),
     refusal,
@@ -97,7 +97,7 @@ impl Speaker for ConverseSpeaker {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),
-            // Its refusals are text.
+            // A refusal is plain text.
             Speech::Content(text) | Speech::Refusal(text) => {
                 self.block(ConverseBlock::Text, out);
                 self.delta(json!({ "text": text }), out);
@@ -130,7 +130,7 @@ impl Speaker for ConverseSpeaker {
                 }
                 self.event("metadata", payload, out);
             }
-            // Usage goes with the last event; a delta is Chat's.
+            // Usage goes with the last event; a delta exists only in Chat.
             Speech::Usage(_) | Speech::Delta(_) => {}
         }
     }
@@ -175,7 +175,7 @@ impl Padding {
     pub(super) fn event(&mut self, name: &'static str, mut payload: Value) -> SpokenFrame {
         const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
         self.messages = self.messages.wrapping_add(1);
-        // Lengths that look as if they were drawn, and are always the same.
+        // Lengths that look random, but are always the same.
         let length = self.messages.wrapping_mul(29) % LETTERS.len();
         payload["p"] = LETTERS.get(..=length).unwrap_or_default().into();
         SpokenFrame::event(name, payload)
@@ -198,7 +198,7 @@ fn usage(counts: &TokenCounts) -> Value {
 pub(super) fn exception(body: &ErrorBody) -> SpokenFrame {
     let (message, code) = (&body.message, body.code.as_deref());
     match (body.kind.as_str(), code.and_then(|code| code.parse::<u16>().ok())) {
-        // The model's own error comes with the status that it had.
+        // The model's own error is sent with its original status.
         ("server_error", Some(status)) => SpokenFrame::event(
             "modelStreamErrorException",
             json!({

@@ -48,7 +48,7 @@ impl Speaker for InvokeSpeaker {
         let mut words = Vec::new();
         self.inner.speak(choice, speech, &mut words);
         for SpokenFrame { event, data } in words {
-            // The connection is AWS's to keep awake.
+            // AWS itself keeps the connection alive.
             if event == Some("ping") {
                 continue;
             }
@@ -57,7 +57,7 @@ impl Speaker for InvokeSpeaker {
                 Data::Text(text) | Data::Bare(text) => text.into(),
             };
             if matches!(speech, Speech::Done) {
-                // AWS's own counts, beside the model's.
+                // AWS adds its own counts to the model's.
                 let counts = self.manner.counts(self.tally);
                 piece["amazon-bedrock-invocationMetrics"] = json!({
                     "inputTokenCount": counts.input,

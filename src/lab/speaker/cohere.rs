@@ -93,7 +93,7 @@ impl Speaker for CohereSpeaker {
         self.tally.count(speech);
         match speech {
             Speech::Role(role) => self.start(role, out),
-            // Its refusals are text.
+            // A refusal is plain text.
             Speech::Content(text) | Speech::Refusal(text) => {
                 self.content(CoherePart::Text, text, out)
             }
@@ -116,12 +116,12 @@ impl Speaker for CohereSpeaker {
                 }
                 out.push(last(delta));
             }
-            // An error is a way to finish.
+            // In Cohere an error is a finish reason.
             Speech::Error(body) => {
                 out.push(last(json!({ "error": body.message, "finish_reason": "ERROR" })));
             }
             Speech::Done => out.push(done()),
-            // Usage went out with the finish reason; a delta is Chat's.
+            // Usage was sent with the finish reason; a delta exists only in Chat.
             Speech::Usage(_) | Speech::Delta(_) => {}
         }
     }

@@ -96,7 +96,7 @@ impl GeminiSpeaker {
             out.push(SpokenFrame::json(error));
             return out.push(bare("\r\n]".to_owned()));
         }
-        // Among events it stands as it is, line by line, without the name of a field.
+        // Among events the error is sent unchanged, line by line, without a field name.
         let text = serde_json::to_string_pretty(&error).unwrap_or_default();
         out.push(bare(text + "\n"));
     }
@@ -109,7 +109,7 @@ impl Speaker for GeminiSpeaker {
         }
         self.tally.count(speech);
         match speech {
-            // Its refusals are text.
+            // A refusal is plain text.
             Speech::Content(text) | Speech::Refusal(text) => {
                 self.part(json!({ "text": text }), None, out);
             }
@@ -121,8 +121,8 @@ impl Speaker for GeminiSpeaker {
             Speech::Done if self.array && !self.failed => {
                 out.push(bare(if self.opened { "\r\n]" } else { "[]" }.to_owned()));
             }
-            // Nothing but the end of the connection tells the end of events. Usage goes with every
-            // part, and calls are reported whole; a role is in every frame, and a delta is Chat's.
+            // Only the end of the connection ends the events. Usage goes with every part, and calls are sent
+            // whole; a role is in every frame, and a delta exists only in Chat.
             Speech::Done
             | Speech::Usage(_)
             | Speech::ToolStart { .. }

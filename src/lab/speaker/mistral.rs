@@ -89,7 +89,7 @@ impl Speaker for MistralSpeaker {
                 return out.push(SpokenFrame::json(error));
             }
             Speech::Done => return out.push(done()),
-            // Usage went out with the finish reason; a delta is Chat's.
+            // Usage was sent with the finish reason; a delta exists only in Chat.
             Speech::Usage(_) | Speech::Delta(_) => return,
         };
         out.push(SpokenFrame::json(self.chunk(choice, delta, None)));

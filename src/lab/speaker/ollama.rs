@@ -16,7 +16,7 @@ pub(super) const ROW: Endpoint = Endpoint {
     streams: StreamPolicy::Unless,
     envelope: Envelope::Lines,
     choices: false,
-    // Its answers have none.
+    // Answers have no id.
     id: "",
     new: |manner| Box::new(OllamaSpeaker::new(manner, true)),
     refusal,
@@ -88,7 +88,7 @@ impl Speaker for OllamaSpeaker {
         }
         self.tally.count(speech);
         match speech {
-            // Its refusals are text.
+            // A refusal is plain text.
             Speech::Content(text) | Speech::Refusal(text) => {
                 out.push(SpokenFrame::json(
                     self.line(OllamaLine { text, ..OllamaLine::default() }),
@@ -104,8 +104,8 @@ impl Speaker for OllamaSpeaker {
                 out.push(SpokenFrame::json(last(line, Some(reason), counts.as_ref())));
             }
             Speech::Error(body) => out.push(SpokenFrame::json(json!({ "error": body.message }))),
-            // The last line has been the end already, and has the usage; calls are reported whole; a
-            // role is in every line, and a delta is Chat's.
+            // The last line was already the end, and has the usage. Calls are sent whole; a role is in every
+            // line, and a delta exists only in Chat.
             Speech::Done
             | Speech::Usage(_)
             | Speech::ToolStart { .. }

@@ -49,7 +49,7 @@ impl OpenAiChatSpeaker {
         } else if self.manner.usage_every {
             chunk.insert("usage".to_owned(), usage(&self.counts()));
         } else if self.manner.include_usage {
-            // OpenAI names it in every chunk once it was asked for.
+            // Once usage was requested, OpenAI has the field in every chunk.
             chunk.insert("usage".to_owned(), Value::Null);
         }
         SpokenFrame { event: None, data: Data::Json(chunk) }

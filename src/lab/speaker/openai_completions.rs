@@ -52,7 +52,7 @@ impl Speaker for OpenAiCompletionsSpeaker {
         match speech {
             Speech::Content(text) => out.push(self.chunk(choice, text, None)),
             Speech::Finish(reason) => out.push(self.chunk(choice, "", Some(reason))),
-            // Like Chat: only if asked for, unless the scenario has counts of its own.
+            // As in Chat: only on request, unless the scenario has its own counts.
             Speech::Usage(given) if given.is_some() || self.manner.include_usage => {
                 let mut chunk = self.object(json!([]));
                 chunk["usage"] = usage(&self.manner.counts(self.tally));

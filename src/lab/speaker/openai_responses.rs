@@ -258,7 +258,7 @@ impl OpenAiResponsesSpeaker {
             None | Some("stop" | "tool_calls") => ("completed", None),
             Some("error") => ("failed", None),
             Some("length") => ("incomplete", Some("max_output_tokens")),
-            // `content_filter` is a reason here too; what is none goes out as it is.
+            // `content_filter` is a reason here, too; other values are sent unchanged.
             other => ("incomplete", other),
         };
         let mut response = self.response(status);
@@ -305,22 +305,22 @@ impl Speaker for OpenAiResponsesSpeaker {
             }
             Speech::Error(body) => {
                 self.failed = true;
-                // Nested, as it was recorded; the documents have it flat.
+                // Nested, as in recordings; the documentation has it flat.
                 let error = json!({
                     "type": body.kind, "code": body.code, "message": body.message,
                     "param": body.param,
                 });
                 let members = json!({ "error": error });
                 out.push(self.event("error", members));
-                // There is no response yet that could have failed.
+                // No response exists yet that could fail.
                 if self.started {
                     self.end(Some(body), out);
                 }
             }
-            // A failure has been the end already.
+            // The failure already ended the stream.
             Speech::Done if self.failed => {}
             Speech::Done => self.end(None, out),
-            // Usage goes out with the whole response; a delta is Chat's.
+            // Usage is sent with the whole response; a delta exists only in Chat.
             Speech::Usage(_) | Speech::Delta(_) => {}
         }
     }
@@ -408,7 +408,7 @@ mod tests {
         let (text, done) = (json_of(&frames[11]), json_of(&frames[12]));
         assert_eq!((&text["item_id"], &text["output_index"]), (&json!("msg_lab101"), &json!(1)));
         assert_eq!((&text["delta"], &done["text"]), (&json!("lo"), &json!("Hello")));
-        // The last event has all that the others had, as a whole answer has it.
+        // The last event repeats what the others had, like an answer that is not streamed.
         let last = json_of(&frames[20]);
         assert_eq!(last["response"], whole(&ROW, &everything()));
         assert_eq!(last["response"]["output"][2]["arguments"], "{\"a\":1}");

@@ -125,7 +125,7 @@ fn environment(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         row("answer", head.join(" · "))?;
     }
     if let Some(h) = &i.head {
-        // What says who stands between, and what it does to a stream.
+        // Headers that show which servers are in between, and what they do to a stream.
         let telling = |name: &str| {
             let known = ["server", "via", "transfer-encoding", "content-encoding"];
             let parts = ["request-id", "cf-ray", "litellm", "buffering", "cache-control"];
@@ -269,7 +269,7 @@ fn frame_block(
         parts.push("**the verdict points here**".to_owned());
     }
     let cut = &bytes[..bytes.len().min(room)];
-    // No character is cut in two.
+    // Do not split a character.
     let whole = match std::str::from_utf8(cut) {
         Err(e) if e.error_len().is_none() && cut.len() < bytes.len() => &cut[..e.valid_up_to()],
         _ => cut,
@@ -344,7 +344,7 @@ fn timing(i: &Inspection, out: &mut impl Write) -> io::Result<()> {
         end.push(format!("`[DONE]` {}", yes(e.sentinel)));
     }
     end.extend(e.terminal.map(|t| format!("terminal event {}", yes(t))));
-    // The HTTP library's own words, unless a finding has quoted them.
+    // The HTTP library's own error text, unless a finding already quotes it.
     let is_quoted = i.findings().iter().any(|f| !f.detail.is_empty());
     if let Some((_, detail)) = i.end.as_ref().filter(|e| !e.1.is_empty() && !is_quoted) {
         end.push(code(&shown(detail)));
@@ -380,7 +380,7 @@ fn request(r: &Request, key: KeyVariable<'_>, out: &mut impl Write) -> io::Resul
     writeln!(out, "{}", fence(&visible(&command, Newlines::Keep), "sh"))?;
     if large {
         let all = group(r.body.len() as u64);
-        // What only makes it longer tells nothing.
+        // Filler that only lengthens the request is not worth showing.
         let (shown, rest) = match filler(&r.body) {
             Some(at) if at.len() > FILLER => {
                 let words = r.body.slice(at.start..at.start + FILLER);

@@ -153,7 +153,7 @@ fn matrix(asked: &[Question<'_>], out: &mut impl Write) -> io::Result<()> {
 fn thresholds(asked: &[Question<'_>], out: &mut impl Write) -> io::Result<()> {
     let mut sizes = BTreeMap::<&str, BTreeMap<u64, Tries>>::new();
     for a in asked {
-        // Requests of different lengths are several sizes of one only where they were lengthened.
+        // Different lengths count as sizes of one request only if filler was added.
         let padded =
             |i: &&Inspection| i.request.as_ref().is_some_and(|r| filler(&r.body).is_some());
         let of_whom = asked.iter().filter(|b| b.whom == a.whom);

@@ -134,7 +134,7 @@ fn a_flood_of_continuations_is_bounded() {
     }
     let (why, held) = lost.unwrap();
     assert!(why == FrameError::Long && held <= MAX_BLOCK + 9, "{why} {held}");
-    // One frame that says that it is large is not waited for.
+    // A frame that announces a large size is not waited for.
     let mut found = Vec::new();
     let mut reader = FrameReader::of_client();
     reader.feed(&[PREFACE, &FrameHead::new(1 << 23, HEADERS, 0, 1).0].concat(), &mut |f| {

@@ -133,7 +133,7 @@ impl HpackDecoder {
                 2 => {
                     self.resize(input.number(5)?)?;
                     block.sizes.extend_from_slice(&before[..before.len() - input.0.len()]);
-                    // The smallest and the last one are all that means anything.
+                    // Only the smallest and the last size have an effect, so no encoder needs this many.
                     if block.sizes.len() > 64 {
                         return Err(BlockError::LateSize);
                     }
@@ -141,7 +141,7 @@ impl HpackDecoder {
                 }
                 zeros => self.literal(&mut input, 4, zeros == 3)?,
             };
-            // A byte of the block can name a whole entry: what that makes is bounded.
+            // One byte of the block can refer to a whole entry, so bound the result.
             len += field.name.len() + field.value.len() + OVERHEAD;
             long |= len > MAX_HEAD;
             if !long {

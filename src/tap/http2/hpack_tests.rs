@@ -146,7 +146,7 @@ fn another_implementation_reads_the_same() {
         for block in blocks {
             let block = block.concat();
             let read = ours.block(&block);
-            // Where we refuse, they may be lenient about size updates; what both read is the same.
+            // The other decoder may be more lenient about size updates; what both accept is the same.
             match (read, theirs.decode(&block)) {
                 (Ok(read), Ok(other)) => {
                     let own = read.fields.iter().map(|f| (f.name.to_vec(), f.value.to_vec()));

@@ -88,7 +88,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<u8>> {
             }
         }
     }
-    // What fills the last byte is the beginning of the end, which is all ones.
+    // The padding of the last byte is the beginning of the end-of-string code, which is all ones.
     (length < 8 && code == (1 << length) - 1).then_some(out)
 }
 
@@ -114,7 +114,7 @@ mod tests {
         ] {
             assert_eq!(decode(&hex(coded)).as_deref(), Some(text.as_bytes()));
         }
-        // Too much filling, filling with a zero, and the end itself.
+        // Too much padding, padding with a zero, and the end-of-string code itself.
         for wrong in ["ff", "f1e3 c2e5 f23a 6ba0 ab90 f4fe", "ffff ffff"] {
             assert_eq!(decode(&hex(wrong)), None, "{wrong}");
         }

@@ -90,7 +90,7 @@ fn only_where_a_request_leads_to_is_changed() {
         ),
         &frame(CONTINUATION, END_HEADERS, 1, b""),
     ];
-    // Padding belongs to the first frame, so it is written there.
+    // Padding belongs to the first frame, so the original length is written there.
     let padded = [&[5, 0, 0, 0, 1, 9][..], &[0x3f, 0xe1, 0x1f], &get("/a")[..6], &[0; 5]].concat();
     let rest = &get("/a")[6..];
     let wire = [
@@ -131,7 +131,7 @@ fn only_where_a_request_leads_to_is_changed() {
         assert_eq!(watcher.seen[1], StreamPart::End(1));
         assert!(matches!(watcher.seen.last(), Some(StreamPart::End(3))));
     }
-    // Where nothing has to be changed nothing is.
+    // If nothing has to be changed, nothing is.
     let mut out = Vec::new();
     Http2Requests::new(false).feed(&wire, &mut out, &mut Watcher::default());
     assert_eq!(out, wire);

@@ -167,7 +167,7 @@ impl BodyReader {
                 self.trailers.extend_from_slice(line);
                 if text.is_empty() {
                     let trailers = std::mem::take(&mut self.trailers);
-                    // A blank line alone is no trailer section.
+                    // A blank line alone is not a trailer section.
                     if trailers.len() > line.len() {
                         found(BodyPart::Trailers(trailers));
                     }

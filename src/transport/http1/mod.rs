@@ -43,10 +43,10 @@ pub(super) async fn run<T: Fn(Entry)>(
     let outgoing = receiver.outgoing;
     let sending = send(writer, head_of(outgoing, proxy), outgoing.body.clone());
     tokio::pin!(sending);
-    // The half that writes is kept: dropped, it would close the connection for some servers.
+    // Keep the write half: for some servers, dropping it would close the connection.
     let mut sent = None;
     let mut answer = OpenResponse::new(outgoing.method == http::Method::HEAD);
-    // Copied out of, so that a small read does not keep room for a large one in memory.
+    // Reads are copied out of this buffer, so that a small read does not hold a large allocation.
     let mut buffer = vec![0; READ];
     loop {
         receiver.pause_while_full().await;
@@ -76,7 +76,7 @@ pub(super) async fn run<T: Fn(Entry)>(
 /// Writes a request; returns the half of the connection that it was written to. A server that does not
 /// take all of it may still answer: that is for the reader to see.
 async fn send<W: AsyncWrite + Unpin>(mut writer: W, mut head: Vec<u8>, body: Bytes) -> W {
-    // A server that answers after its first read has all of a small request in it.
+    // Send a small request in one write, for servers that answer after their first read.
     let (together, rest) = body.split_at(body.len().min(TOGETHER));
     head.extend_from_slice(together);
     let written = async {

@@ -149,7 +149,7 @@ impl Responses {
                 }
                 ResponseState::Head(raw, looked) => {
                     if raw.is_empty() && matches!(bytes.first(), Some(b'\r' | b'\n')) {
-                        // Blank lines before a head belong to nothing.
+                        // Blank lines before a response belong to no response.
                         let _ = bytes.split_to(1);
                         continue;
                     }

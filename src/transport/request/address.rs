@@ -51,14 +51,14 @@ pub(super) fn address(
             let base = match (provider.base_url.strip_prefix(LAB_URL), lab) {
                 (Some(rest), Some(lab)) => match speaks.map(|d| d.name()) {
                     None | Some("openai-chat") => format!("http://{lab}/v1{rest}"),
-                    // Dialects may share a path. The lab knows them by their names in front.
+                    // Dialects may share a path, so the lab needs the dialect's name in front.
                     Some(name) => format!("http://{lab}/{name}/v1{rest}"),
                 },
                 (Some(_), None) => return Err(RequestError::NoLab),
                 (None, _) => provider.base_url.trim_end_matches('/').to_owned(),
             };
             let side = speaks.unwrap_or(dialect::DIALECTS[0]).request();
-            // Where no path is known, the base URL is the endpoint.
+            // If no path is known, the base URL is the endpoint.
             let known = side.map_or("", |side| side.path);
             let path = provider.path.as_deref().unwrap_or(known);
             format!("{base}{path}")

@@ -43,7 +43,7 @@ impl<'a> RequestHeaders<'a> {
                 secrets.add(&value.0);
             }
         }
-        // The user's own replace all others of their name; one without a value only removes them.
+        // A header from the user replaces all others of that name; one without a value only removes them.
         all.retain(|(k, _)| !draft.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(k)));
         all.extend(draft.headers.iter().filter(|(_, v)| !v.is_empty()).cloned());
         Self { all, key: key_header }

@@ -119,8 +119,8 @@ impl Transport {
     /// # Errors
     /// When the certificates cannot be read, or the proxy's address is none.
     pub fn check(&self) -> Result<(), RequestError> {
-        // Only what the user gave can be wrong. The platform's own certificates take longer to read
-        // than all else that the program does before its first screen.
+        // Check only what the user supplied. Reading the platform's own certificates takes longer than
+        // everything else before the first screen.
         if self.ca_cert.is_some() {
             super::tls::config(self)?;
         }

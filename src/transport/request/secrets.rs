@@ -25,7 +25,7 @@ pub(crate) fn mask_raw_head(raw: &[u8], secrets: &Secrets) -> Bytes {
     let mut out = Vec::with_capacity(raw.len());
     for (i, line) in raw.split_inclusive(|b| *b == b'\n').enumerate() {
         let text = String::from_utf8_lossy(line);
-        // Of HTTP/2 the first line is a field too.
+        // In HTTP/2 the first line is a field, too.
         let is_field = |name: &str| i > 0 || !name.contains([' ', '\t']);
         let masked = match text.split_once(':').filter(|(name, _)| is_field(name)) {
             Some((name, rest)) => {
@@ -44,7 +44,7 @@ pub(crate) fn mask_raw_head(raw: &[u8], secrets: &Secrets) -> Bytes {
         } else if *masked == *text {
             out.extend_from_slice(line);
         } else {
-            // Odd bytes in a line with a secret: none of it is kept but its end.
+            // Invalid bytes in a line with a secret: keep nothing of it but its line end.
             let end = line.iter().rev().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             out.resize(out.len() + line.len() - end, b'*');
             out.extend_from_slice(&line[line.len() - end..]);
@@ -61,7 +61,7 @@ pub(super) fn mask_url(url: &url::Url, secrets: &Secrets) -> String {
 /// Returns text with the credentials of its addresses and known secrets masked.
 fn mask_text(text: &str, secrets: &Secrets) -> String {
     let mut spans = crate::journal::in_addresses(text);
-    // A relative address stands without a scheme; its parameters are found all the same.
+    // A relative address has no scheme; its parameters are still found.
     spans.retain(|span| !span.is_empty());
     let shown = starred(text, &keep_login_colon(text, spans));
     secrets.mask(&shown)
@@ -128,9 +128,9 @@ fn decoded(text: &str) -> String {
 /// answer may quote.
 pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
     let mut secrets = Secrets::default();
-    // What was masked already keeps what was left of it: a scheme, the scope of a signature.
+    // A masked value keeps its readable part: a scheme, the scope of a signature.
     let is_masked = |value: &str| value.contains("**");
-    // No place is too odd for a credential: a line without its beginning has one for a method, or for a name.
+    // A credential can be anywhere: in a line that lost its beginning, it is read as the method or as a name.
     secrets.add_from_text(&request.method, true);
     for (name, _) in &request.headers {
         secrets.add_from_text(name, true);
@@ -152,7 +152,7 @@ pub(crate) fn mask_recorded(request: &mut Request) -> Secrets {
         false => mask_body(&request.body, &mut secrets),
     };
     request.body = body;
-    // What was masked before stays listed.
+    // Spans that were masked before stay listed.
     let new = spans.into_iter().filter(|span| !request.masked.contains(span)).collect::<Vec<_>>();
     request.masked.extend(new);
     request.url = mask_text(&request.url, &secrets);
@@ -219,7 +219,7 @@ pub(crate) fn mask_body(body: &[u8], secrets: &mut Secrets) -> (Bytes, Vec<Span>
         }
         spans.extend(secrets.add_from_text(text, is_json));
     } else {
-        // Text in another encoding, or none: what is ASCII in it is searched.
+        // Text in another encoding, or binary data: search its ASCII parts.
         for chunk in body.utf8_chunks() {
             let text = chunk.valid();
             let at = text.as_ptr() as usize - body.as_ptr() as usize;

@@ -207,7 +207,7 @@ fn a_coded_body_with_a_secret_is_withheld_and_its_secret_known() {
     let plain = coded(r#"{"model":"m","messages":[]}"#);
     let (request, _) = of(plain.clone());
     assert_eq!((&request.body, request.masked.len()), (&plain, 0));
-    // What is no gzip at all is searched as it is.
+    // A body that is not gzip is searched as it is.
     let (request, _) = of(Bytes::from_static(b"{\"api_key\":\"correct-horse-battery\"}"));
     assert_eq!(request.body, &b"{\"api_key\":\"*********************\"}"[..]);
 }

@@ -26,7 +26,7 @@ fn pieces(text: &str) -> Vec<TemplatePiece<'_>> {
     while let Some(found) = text[at..].find("${") {
         let dollar = at + found;
         if text[from..dollar].ends_with('$') {
-            // One of the two dollars goes.
+            // `$${` is an escape: remove one of the two dollars.
             pieces.push(TemplatePiece::Text(&text[from..dollar - 1]));
             from = dollar;
             at = dollar + 2;
@@ -163,7 +163,7 @@ impl Filling<'_> {
     fn fill_all(&mut self, draft: &Draft) -> Draft {
         let body = match std::str::from_utf8(&draft.body) {
             Ok(text) => {
-                // In a body that is JSON with its variables they can only stand in strings.
+                // In a body that is valid JSON with its variables, they can only be inside strings.
                 let is_json = Tape::new().parse(text).is_ok();
                 let place =
                     if is_json { ValuePlace::Json } else { ValuePlace::Plain { named: false } };
@@ -221,7 +221,7 @@ pub fn variables(draft: &Draft, environment: &Environment) -> Vec<VariableState>
         Filling { variables, environment, credentials: Vec::new(), states: Vec::new() };
     filling.fill_all(draft);
     let mut states: Vec<VariableState> = Vec::new();
-    // One that lacks a value in one of its places lacks it.
+    // A variable that lacks a value in one place counts as missing.
     for state in filling.states {
         match states.iter_mut().find(|s| s.name == state.name) {
             Some(known) if state.source.is_none() => known.source = None,
@@ -269,7 +269,7 @@ mod tests {
         let filled = filled(&draft).unwrap();
         assert_eq!(filled.url.as_deref(), Some("http://h/v1"));
         assert_eq!(filled.headers[0].1, "Bearer sk-from-the-environment");
-        // A number stands outside of quotes, and nothing is escaped then.
+        // With a number outside of quotes the body is not valid JSON, and nothing is escaped.
         draft.body = b"{\"n\": ${N:-5}, \"say\": \"${NAME}\"}".to_vec();
         assert_eq!(body(&draft), "{\"n\": 5, \"say\": \"Ada \"the\" first\"}");
     }

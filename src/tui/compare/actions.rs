@@ -189,7 +189,7 @@ impl CompareScreen {
     fn step(&mut self, model: &Model, by: isize) {
         let Some(areas) = self.areas(model) else { return };
         match (self.tab, Self::differences(model)) {
-            // Where nothing differs there are only the frames below to walk through.
+            // If nothing differs, only the frames below can be walked through.
             (CompareTab::Frames, _) | (CompareTab::Differences, 0) => {
                 self.move_frame(model, self.side, by)
             }
@@ -217,7 +217,7 @@ impl CompareScreen {
             CompareTab::Reasoning => Channel::Reasoning,
             _ => return,
         };
-        // Two texts go together by what brought them, not line by line.
+        // Two texts are linked by the frames that brought them, not line by line.
         let to = draw::linked_line(self, model, side, channel, areas).filter(|_| linked);
         if let Some(to) = to {
             self.scrolls[1 - side].top = to;
@@ -249,7 +249,7 @@ impl CompareScreen {
         let differences = model.computed().map(|c| &c.comparison.differences);
         let difference = differences.and_then(|d| d.get(self.difference));
         let Some((a, b)) = difference.map(|d| d.frames) else { return };
-        // What is shown by a frame of one side stands beside what the other side had then.
+        // Next to a frame of one side, show what the other side had at that time.
         let linked = |side: usize, frame: Option<u32>| {
             frame.and_then(|f| self.linked_frame(model, side, f as usize))
         };
@@ -356,7 +356,7 @@ fn copy(model: &mut Model) {
     let Some(computed) = model.computed() else { return };
     let mut out = crate::text::Page::default();
     let plain = Palette { color: false };
-    // A page takes everything.
+    // Writing to memory does not fail.
     let sides = [&*a.inspection, &*b.inspection];
     let _ = write_comparison(sides, &computed.comparison, plain, &mut out);
     let text = out.as_str().to_owned();

@@ -155,7 +155,7 @@ fn figures(comparison: &Differences, over: bool) -> (Vec<usize>, usize) {
     let mut figures: Vec<usize> = (0..comparison.figures.len()).collect();
     figures.retain(|i| *values(i) != [Amount::None, Amount::None]);
     let all = figures.len();
-    // While something runs nothing jumps.
+    // While a call runs, no rows may jump, so equal figures are kept.
     if over {
         figures.retain(|i| values(i)[0] != values(i)[1]);
     }

@@ -114,7 +114,7 @@ pub(super) fn to_mark(
     let lens = lengths(screen, model, areas);
     let wraps = wraps(texts, areas);
     let height = usize::from(areas.body.height);
-    // What is marked stands a little below the edge.
+    // The marked text is shown a little below the top edge.
     let above = height / 4;
     let side = compare.side;
     let top = |mark: &[usize; 2], side: usize| {
@@ -368,13 +368,13 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
             };
             ("●", text, Role::Running)
         }
-        // Of what still runs nothing is certain yet.
+        // Nothing is final while a call still runs.
         Some(computed) if model.comparison_runs() => {
             let so_far = computed.comparison.differences.len() as u64;
             ("●", format!("Both so far: {}", count(so_far, "difference")), Role::Running)
         }
         Some(computed) => {
-            // Two that failed alike, or were stopped, are alike and not well.
+            // Two calls that failed alike, or were stopped, are equal but not OK.
             let well = |side| model.compared(side).is_some_and(|e| e.mark().2 == Role::Ok);
             let (sign, role) = match computed.comparison.worst().unwrap_or(Severity::Info) {
                 Severity::Info if well(0) && well(1) => ("✔", Role::Ok),

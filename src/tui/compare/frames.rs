@@ -66,7 +66,7 @@ impl CompareScreen {
         match (self.link, timed) {
             (ScrollLink::Free, _) => None,
             (ScrollLink::Time, Some(time)) => Some(last_by(other, time)),
-            // Without timestamps only the number is left.
+            // Without timestamps, link by the frame's number.
             (ScrollLink::Time, None) | (ScrollLink::Frame, _) => Some(frame.min(last)),
         }
     }

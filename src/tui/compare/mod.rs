@@ -178,14 +178,14 @@ impl CompareScreen {
         }
         if self.knows.0 != state.revisions.0 {
             let before = std::mem::take(self);
-            // Sent again, it is looked at as before.
+            // After sending again, keep the same view.
             if state.again {
                 (self.tab, self.link) = (before.tab, before.link);
             }
         }
         self.knows = state.revisions;
         self.difference = self.difference.min(Self::differences(model).saturating_sub(1));
-        // Unless the user has scrolled, the gravest difference is shown once all is there.
+        // Unless the user has scrolled, the most severe difference is shown once both are over.
         if state.over && self.follow {
             self.go_to_difference(model);
         }
@@ -208,7 +208,7 @@ impl CompareScreen {
             18..24 => 2,
             _ => 3,
         };
-        // The strip of figures has a line of heads.
+        // The strip of figures includes a line of column headings.
         let figures = match screen.height {
             0..18 => 0,
             18..24 => 4,

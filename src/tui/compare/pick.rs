@@ -79,7 +79,7 @@ impl Targets {
     /// The providers, with `from` first, and what the request in the editor may get from files; a recording
     /// only where there is an exchange `has_first` to compare it with.
     fn add_providers(&mut self, model: &Model, from: &str, has_first: bool) {
-        // The present provider first; those without their key would come to nothing: last.
+        // The current provider first, and those without their key last: they could not be used.
         let mut providers: Vec<_> = model.providers().iter().enumerate().collect();
         providers.sort_by_key(|(_, p)| p.name != from);
         let without = |p: &ProviderInfo| p.key_variable.is_some() && !p.key_is_set;
@@ -118,7 +118,7 @@ pub(in crate::tui) fn pick(model: &mut Model) {
     let from = model.request().draft().provider.clone();
     let to = if from.is_empty() { "its address" } else { &from };
     let of = a.map_or(String::new(), |(id, _)| format!("exchange {id} "));
-    // Said once here and not with every row.
+    // Shown once in the title and not in every row.
     let title =
         format!("Compare {of}with … (or type PROVIDER:MODEL, an address, a file) · A goes to {to}");
     let mut all = Targets { list: List::new("", |_, _| {}), targets: Vec::new() };
@@ -212,7 +212,7 @@ fn models(model: &Model, provider: &ProviderInfo) -> Vec<(String, String)> {
     let present = (draft.model.clone(), "as in the request".to_owned());
     let own = (provider.model.clone(), format!("{}'s usual model", provider.name));
     let mut models = vec![present, own];
-    // Elsewhere a model has another name.
+    // Another provider has another name for the model.
     if provider.name != draft.provider {
         models.swap(0, 1);
     }

@@ -37,7 +37,7 @@ pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> TableA
     let computed = model.computed();
     let differences = computed.map_or(0, |m| m.comparison.differences.len());
     let rows = differences.max(1) as u16;
-    // Each part but the first has a line above it. Where nothing differs there is room for frames.
+    // Each part except the first has a line above it. If nothing differs, the frames get the room.
     let (list, detail) = if differences == 0 {
         (rows.min(body.height), 0)
     } else if body.height >= WITH_FRAMES {
@@ -46,7 +46,7 @@ pub(super) fn parts(screen: &CompareScreen, model: &Model, body: Rect) -> TableA
         let most = if body.height < 6 { 0 } else { body.height * 3 / 5 };
         let detail = (detail + 1).min(most);
         let room = body.height - detail;
-        // What the list leaves blank the frames can have.
+        // The frames can use the rows that the list leaves empty.
         (if rows + FEW_FRAMES <= room { rows } else { room }, detail)
     };
     let list = Rect { height: list, ..body };
@@ -169,13 +169,13 @@ fn right(text: &str, width: usize) -> String {
 /// The widths of a figure's columns: its name, A and B, the difference.
 fn columns(width: u16) -> [usize; 3] {
     let width = usize::from(width).saturating_sub(3);
-    // Where there is no room for three the two values say it.
+    // Without room for three columns, the two values must do.
     if width < 47 {
         let value = 10.min(width / 3);
         return [width.saturating_sub(2 * value + 1), value, 0];
     }
     let name = 16.min(width * 2 / 5);
-    // A difference has a sign more than its values: `-236.23 ms` is whole.
+    // A difference is one sign longer than its values: `-236.23 ms` must fit.
     let value = ((width - name) * 7 / 20).min(18).min((width - name - 12) / 2);
     [name, value, (width - name).saturating_sub(2 * value + 2).min(14)]
 }
@@ -292,7 +292,7 @@ pub(super) fn draw_paths(
     }
     let count = if area.width < 60 { 7 } else { 10 };
     let parts = if area.width < 60 { 7 } else { 11 };
-    // The counts stand beside the paths, not at the far edge.
+    // The counts are next to the paths, not at the far edge.
     let widest = computed.comparison.paths.iter().map(|p| p.path.width()).max().unwrap_or(0);
     let path = usize::from(area.width).saturating_sub(2 * count + parts + 5).min(widest.max(4));
     let heads = format!(" {:path$} {} {}", "path", right("A", count), right("B", count));

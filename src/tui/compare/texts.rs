@@ -48,7 +48,7 @@ fn changes(a: &str, b: &str) -> Vec<[Range<usize>; 2]> {
     }
     let same = |(x, y): &(char, char)| x == y;
     let head: usize = a.chars().zip(b.chars()).take_while(same).map(|(c, _)| c.len_utf8()).sum();
-    // A word is marked whole.
+    // Mark whole words.
     let head = a[..head]
         .rfind(|c: char| !c.is_alphanumeric())
         .map_or(0, |i| i + a[i..].chars().next().map_or(1, char::len_utf8));
@@ -89,7 +89,7 @@ fn words(text: &str) -> Option<Vec<&str>> {
     let mut from = 0;
     let mut last: Option<u8> = None;
     for (i, c) in text.char_indices() {
-        // Letters stay together, and so do blanks; every other sign stands alone.
+        // Letters stay together, and so do blanks; every other character is its own word.
         let class = match c {
             _ if c.is_alphanumeric() => 0,
             _ if c.is_whitespace() => 1,

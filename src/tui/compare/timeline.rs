@@ -101,7 +101,7 @@ pub(super) fn draw(
         let wide = u128::from(span) * u128::from(room.width) / u128::from(to);
         (wide as u16).clamp(1, room.width.max(1))
     };
-    // With room to spare a blank line sets the sides apart.
+    // If there is room, a blank line separates the sides.
     let step = if area.height >= 8 { 3 } else { 2 };
     let mut y = area.y;
     let row = |y: u16| Rect { y, height: u16::from(y < area.bottom()), ..room };

@@ -116,7 +116,7 @@ impl Exchange {
             Ok(inspection) => {
                 Elsewhere::Wanted(Task::TakeIn(Box::new(inspection), self.arrival.batch()))
             }
-            // Nothing else had a reference, so this is never so.
+            // Cannot happen: nothing else holds a reference.
             Err(inspection) => {
                 self.inspection = inspection;
                 Elsewhere::No
@@ -127,7 +127,7 @@ impl Exchange {
     /// The exchange is back, with everything in it that had waited by then.
     fn come_back(&mut self, inspection: Box<Inspection>, ends: bool) -> Elsewhere {
         let copy = std::mem::replace(&mut self.inspection, Arc::from(inspection));
-        // Giving it back takes as long as a drawing. Without a thread it takes that here.
+        // Freeing the copy takes as long as a drawing. If no thread can be started, it is freed here.
         let _ = work::aside("free", move || drop(copy));
         let newest = self.inspection.reads().last().and_then(|read| read.at);
         self.last = self.inspection.timing.end.or(newest).max(self.last);
@@ -252,7 +252,7 @@ mod tests {
         for late in [0, 3, 1000] {
             let (exchange, tasks) = taken(entries, late);
             assert!(exchange.is_over());
-            // A copy and the reading for what is long, the views and the judgement for the end.
+            // For a long body a copy and the reading; for the end, the views and the judgment.
             assert!(tasks >= if elsewhere { 4 } else { 2 }, "{tasks}");
             assert_eq!(exchange.last, entries.last().and_then(|e| e.at));
             let (there, here) = (facts(&exchange.inspection), facts(&here));
@@ -303,7 +303,7 @@ mod tests {
         let all = [event("a"), long.clone(), event("b")].map(|e| message(0x81, e.as_bytes()));
         let headers = [("upgrade", "websocket"), ("connection", "upgrade")];
         are_the_same_elsewhere(&entries_of(101, &headers, &all.concat(), 64 << 10), true);
-        // One that never ends, and one that a read inflates to.
+        // A message that never ends, and one that a single read inflates to.
         let cut = &all.concat()[..(5 << 20) - 1];
         are_the_same_elsewhere(&entries_of(101, &headers, cut, 64 << 10), true);
         let mut deflated = Vec::new();
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(exchange.inspection.frames().len(), 1);
         assert_eq!(exchange.text(crate::dialect::Channel::Content), "a");
         assert!(exchange.is_running() && exchange.inspection.wire_len() >= 5 << 20);
-        // Nobody can say that the server is silent.
+        // It is unknown whether the server is silent.
         assert!(exchange.silence(Micros::MAX / 2).is_none());
     }
 }

@@ -36,7 +36,7 @@ impl Task {
     /// Does it.
     pub(in crate::tui) fn run(self) -> TaskResult {
         match self {
-            // It is changed when the report arrives: the counted reference goes before.
+            // The inspection is changed when the report arrives, so drop the counted reference before that.
             Self::Copy(inspection) => TaskResult::Copy(Box::new(inspection.copy())),
             Self::TakeIn(mut inspection, entries) => {
                 let mut ends = false;

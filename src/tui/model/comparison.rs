@@ -227,7 +227,8 @@ impl Model {
         let apart = comparison.pair.as_ref().is_some_and(|p| p.apart);
         let key = ComparisonKey { places, states: [state(a), state(b)], wanted, apart };
         if let Some(computing) = &comparison.computing {
-            // What the user asked for meanwhile takes its place; what arrived meanwhile is next.
+            // A new request of the user replaces the computation; data that arrived meanwhile has to wait for
+            // it.
             return (!computing.of.asks_like(&key)).then_some(key);
         }
         let Some(computed) = &comparison.computed else { return Some(key) };
@@ -285,7 +286,7 @@ impl Model {
         let mut b = Draft { provider: provider.into(), model: model.into(), body, ..a.clone() };
         if provider != a.provider {
             (b.url, b.dialect) = (None, None);
-            // A's key is no business of B's.
+            // A's key must not be sent to B.
             b.headers.retain(|(name, _)| !crate::journal::is_secret_name(name));
         }
         self.send_two(Effect::Compare(Box::new(DraftPair { drafts: [a, b], apart: false })));
@@ -295,7 +296,7 @@ impl Model {
     pub(in crate::tui) fn send_to_address(&mut self, url: &str) {
         let a = self.request.to_send();
         let mut b = Draft { url: Some(url.to_owned()), ..a.clone() };
-        // A's key is no business of B's.
+        // A's key must not be sent to B.
         b.headers.retain(|(name, _)| !crate::journal::is_secret_name(name));
         self.send_two(Effect::Compare(Box::new(DraftPair { drafts: [a, b], apart: false })));
     }

@@ -102,7 +102,7 @@ impl Model {
         same.then(|| {
             let asked = ProviderInfo { model: recorded.model.clone(), ..provider.clone() };
             let usual = embedded || asked.address() == recorded.url;
-            // What goes without saying is left unsaid, so that one request is not taken for two.
+            // Leave out what is the default, so that one request does not look like two.
             let post = own.method.is_empty() && recorded.method == "POST";
             Draft {
                 model: recorded.model.clone(),

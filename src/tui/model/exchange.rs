@@ -251,7 +251,7 @@ impl Exchange {
         self.finding = Some(index);
         self.pointed = None;
         let Some(finding) = self.inspection.findings().get(index) else { return };
-        // What is only known at the end, or is about the headers, has no frame: the selection stays.
+        // A finding about the end or the headers has no frame: the selection stays.
         if let Some(frame) = finding.frame {
             self.follow = false;
             self.frame = Some(frame);
@@ -372,10 +372,10 @@ impl Exchange {
             (None, _) if inspection.wire_len() == 0 => ("●", "waiting", Role::Running),
             (None, _) => ("●", "streaming", Role::Running),
             (Some(Reason::Complete), Outcome::Ok) => ("✔", Reason::Complete.name(), Role::Ok),
-            // It came to its own end, and yet: "complete" alone would deny what is wrong.
+            // The stream ended by itself, but "complete" alone would hide what is wrong.
             (Some(Reason::Complete), Outcome::Failed) => ("✖", "failed", Role::Error),
             (Some(Reason::Complete), Outcome::Degraded) => ("▲", "degraded", Role::Warn),
-            // Somebody stopped it: neither well nor ill.
+            // The user or a client stopped it: neither OK nor failed.
             (Some(Reason::Cancelled), _) => ("■", "cancelled", Role::Warn),
             (Some(Reason::Refused), _) => ("✖", "not connected", Role::Error),
             (Some(reason), Outcome::Ok) => ("■", reason.name(), Role::Warn),

@@ -499,7 +499,7 @@ impl Model {
 
     fn post(&mut self, text: String, is_error: bool) {
         let text = crate::text::preview(&text, 500);
-        // What failed is not hidden by what went well.
+        // A success message does not hide an error.
         if self.notice.as_ref().is_some_and(|n| n.is_error) && !is_error {
             self.later.push(text);
             return;

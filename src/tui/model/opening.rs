@@ -98,7 +98,7 @@ impl Model {
         self.effect(Effect::BeginSession(Arc::clone(&opened.entries)));
         self.notify(format!("opened {}", opened.name));
         self.open(opened);
-        // The user may have gone elsewhere while it was read.
+        // The user may have changed the pane while it was read.
         if !begun {
             self.focus(frames::ID);
         }
@@ -116,7 +116,7 @@ impl Model {
         self.join(opened.exchanges);
         self.file = Some(opened.name);
         self.show(0);
-        // Beside a recording stands what was sent, unless the user has begun something else.
+        // Show a recording's request next to it, unless the user has begun another one.
         if self.request.is_untouched() {
             self.take_request();
         }
@@ -129,7 +129,7 @@ impl Model {
         let recorded = std::mem::take(&mut self.recorded);
         let gone = (exchanges, recorded, self.playback.take(), self.comparison.take());
         if is_large {
-            // Without a thread it takes its time here.
+            // If no thread can be started, it is freed here.
             let _ = work::aside("free", move || drop(gone));
         }
     }
@@ -146,7 +146,7 @@ impl Model {
             finding: e.finding.and_then(|i| Some((i, e.inspection.findings().get(i)?.code))),
             choice: e.choice,
         });
-        // Nobody selects the first frame by hand, and then looks on.
+        // If only the first frame is selected, the user has not moved yet.
         let moved = |s: &Selected| {
             self.shown > 0 || s.frame != Some(0) || s.finding.is_some() || s.choice > 0
         };

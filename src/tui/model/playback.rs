@@ -310,7 +310,7 @@ impl Model {
         let Some(playback) = self.playback.as_deref_mut() else { return };
         let to = playback.wanted;
         if playback.folding.as_ref().is_some_and(|folding| folding.to <= to) {
-            // What is missing after it is taken in then.
+            // Entries after that are taken in when the fold is done.
             return;
         }
         let back = to < playback.taken;

@@ -28,7 +28,7 @@ impl Model {
         let begins = matches!(entry.kind, EntryKind::Request(_) | EntryKind::Bare { .. });
         let known = self.exchanges.iter().rposition(|e| e.id == entry.exchange && e.live);
         let index = match known {
-            // A number that comes again begins another exchange.
+            // A second request under the same number begins another exchange.
             Some(i) if !(begins && self.exchanges[i].inspection.request.is_some()) => i,
             _ => {
                 self.begin_exchange(entry.exchange, tapped);
@@ -48,11 +48,11 @@ impl Model {
         if ours {
             self.drafts.begun(id);
         }
-        // What was not sent from here was piped in: it is there to be looked at.
+        // A stream that was not sent from here was piped in: the user wants to look at it.
         if !ours && index == 0 && !self.request.is_typing() {
             self.focus(frames::ID);
         }
-        // What another program sends must not take away what the user looks at.
+        // Requests of another program must not take away what the user looks at.
         let looks_on = self.exchange().is_some_and(|e| e.follow && !e.is_pointed());
         if ours || index == 0 || looks_on {
             self.show(index);

@@ -49,7 +49,7 @@ impl Model {
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let base: String = model.chars().take(60).map(|c| if plain(c) { c } else { '-' }).collect();
-        // No hidden file, no option of a command.
+        // The name must not be a hidden file or look like an option of a command.
         let base = match base.trim_start_matches(['.', '-']) {
             "" => "session",
             base => base,

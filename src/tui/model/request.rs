@@ -70,7 +70,7 @@ impl RequestEditor {
                 state.template = text;
             }
         }
-        // What the user finds is where undo ends.
+        // Undo ends at the text that the user starts with.
         let text = state.editor.text();
         state.editor.fill(&text);
         state
@@ -259,7 +259,7 @@ impl RequestEditor {
         self.error = if self.raw.is_some() { None } else { self.editor.json_error() };
         let text = self.editor.text();
         let mut tape = Tape::new();
-        // What the body says is what is sent, so that is what the field shows.
+        // The body is what is sent, so the field shows the body's value.
         if self.raw.is_none()
             && tape.parse(&text).is_ok()
             && let Some(model) = tape.root(&text).and_then(|r| r.get("model"))

@@ -82,7 +82,7 @@ impl Model {
         let speaks = |name: &str| dialect::find(name).unwrap_or(dialect::DIALECTS[0]);
         let own = self.provider().map(|p| p.dialect.as_str());
         let named = request.draft().dialect.as_deref().or(own);
-        // A request that came as a curl command has only its address to tell.
+        // For a request from a curl command, only the address shows the dialect.
         let from = match (named, &request.draft().url) {
             (None, Some(url)) => dialect_request::by_address(url).unwrap_or(dialect::DIALECTS[0]),
             (named, _) => speaks(named.unwrap_or_default()),
@@ -180,7 +180,7 @@ impl Model {
         self.request.take(Draft {
             provider: request.provider.clone(),
             model: request.model.clone(),
-            // The provider's own address and headers come again by themselves.
+            // The provider's own address and headers are added again by default.
             url: (!known).then(|| request.url.clone()),
             dialect: None,
             method: request.method.clone(),

@@ -31,7 +31,7 @@ static SPEC: Spec = Spec {
     place: PanePlace::Right(27),
     go: Some(Action::PaneDetail),
     footer: &[Action::NextTab, Action::Own(&HEX), Action::Copy, Action::NextProblem],
-    // Tabs and the hex view are reached from the frames, too: that is where one looks.
+    // Tabs and the hex view also work from the frames pane, where the user selects.
     everywhere: &[
         (Action::NextTab, false),
         (Action::PreviousTab, false),
@@ -163,7 +163,7 @@ impl Pane for DetailPane {
             self.of = Some(of);
             self.scroll = Scroll::default();
         }
-        // Laying out a frame only to know its length can wait until somebody scrolled.
+        // A frame is laid out only to know its length, so skip that until the user has scrolled.
         if self.scroll.top > 0 {
             let area = text_area(area);
             let len = self.len(model, area.width);
@@ -218,7 +218,7 @@ impl Pane for DetailPane {
         let x = after_title(&SPEC, on.area);
         let tab_end = tab_places(&names(), x, on.area).last().map_or(x, |p| p.1);
         let room = usize::from(on.area.right().saturating_sub(tab_end + 5));
-        // As much as has room beside the tabs.
+        // As much as fits next to the tabs.
         let note = frame.map_or(String::new(), |(number, frame)| {
             let block = exchange.and_then(|e| e.inspection.block_of(number));
             let number = group(u64::from(number));

@@ -94,7 +94,7 @@ impl ExchangesPane {
             }
             let made = if own(&exchange) { model.pairs().upstream(exchange.id) } else { &[] };
             let made: Vec<usize> = made.iter().filter_map(|x| places.get(x)).copied().collect();
-            // A call is not shown without what was made for it, nor the other way round.
+            // A call and the upstream calls made for it are shown together or not at all.
             if is_listed(&index) || made.iter().any(is_listed) {
                 rows.push(ExchangeRow { index, branch: "" });
                 let last = made.len().saturating_sub(1);
@@ -229,7 +229,7 @@ fn draw_row(on: &Canvas<'_>, exchange: &Exchange, row: ExchangeRow, area: Rect, 
         None => String::new(),
     };
     let wide = area.width >= 70;
-    // Where there is little room, what ties it to the row above comes first.
+    // On a narrow screen, how the row is paired with the one above comes first.
     let title = match (by.is_empty(), wide) {
         (true, _) => title,
         (false, true) => format!("{title}  {by}"),

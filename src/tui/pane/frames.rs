@@ -285,7 +285,7 @@ fn draw_row(
     pieces.extend(parts.iter().map(|(text, role)| (text.as_str(), theme.of(*role))));
     line::put(buf, area, &pieces);
     if chosen {
-        // The bar lies over the whole row; what it says keeps its own attributes.
+        // The bar covers the whole row; its text keeps its own attributes.
         let bar = theme.of(if on.focused { Role::Selected } else { Role::Unfocused });
         buf.set_style(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area }, bar);
     }
@@ -301,7 +301,7 @@ fn select_longest_wait(model: &mut Model, before: Option<usize>) -> Option<usize
         let before = frame.checked_sub(1).and_then(|before| inspection.frame_at(before));
         Some(inspection.frame_at(frame)?.saturating_sub(before?))
     };
-    // The longer wait is the greater key, of equals that of the earlier frame.
+    // The longer wait is the greater key; of equal ones, the earlier frame.
     let keys = || {
         let listed = (0..rows.len()).filter_map(|row| rows.frame(row));
         listed.filter_map(|frame| Some((wait(frame)?, std::cmp::Reverse(frame))))
@@ -422,7 +422,7 @@ pub(crate) fn summary(inspection: &Inspection, index: usize) -> Vec<(String, Rol
         members(inspection, index, &mut add);
     }
     if parts.len() == usize::from(message.is_some_and(|m| m.sender == Sender::Client)) {
-        // Of a binary message only the payload can be read.
+        // In a binary message only the payload is readable.
         let payload = frame.data_span().filter(|_| frame.kind == FrameKind::Message);
         if let Some(code) = message
             .filter(|m| m.opcode == Opcode::Close)

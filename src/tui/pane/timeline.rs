@@ -303,7 +303,7 @@ fn fold(
     {
         exchange.select_finding(first);
     }
-    // The window follows the row that was acted upon.
+    // Show the selected row again.
     pane.revealed = None;
 }
 

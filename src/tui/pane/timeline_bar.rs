@@ -45,7 +45,7 @@ impl Scale {
         let scale = match exchange.origin() {
             Some(from) => {
                 let now = exchange.is_running().then_some(now);
-                // While a recording plays, its end is where it was.
+                // During playback, use the recording's own end.
                 let until = exchange.plays_until();
                 let to = until.or(inspection.timing.end).or(now).or(exchange.last)?;
                 let to = to.max(from + 1);
@@ -95,7 +95,7 @@ impl Scale {
         let near = guess(last.delta, before.delta);
         let delta =
             partition_galloping(deltas.len(), near, |i| (deltas.frame_at(i) as usize) < frame);
-        // Times that run backwards, in a file that somebody made, must not cross edges.
+        // If times run backwards, in a manipulated file, the edges must not cross.
         let (frame, delta) = (frame.max(last.frame), delta.max(last.delta));
         Edge { read, frame, delta }
     }
@@ -301,7 +301,7 @@ pub(super) fn bridge(cells: &mut [(&'static str, Role)]) {
             && i - before <= hole + 1
         {
             let fill = cells[i];
-            // A keep-alive between them stays in sight.
+            // A keep-alive in between stays visible.
             let holes = cells[before + 1..i].iter_mut().filter(|c| c.1 != Role::Comment);
             holes.for_each(|c| *c = fill);
         }
@@ -398,7 +398,7 @@ pub(crate) fn draw_moments(
         if wide + 1 > area.width {
             return;
         }
-        // The label begins under its moment, and is pushed left where the line ends.
+        // The label begins under its moment, and is moved left at the end of the line.
         let x = scale.column(at).min(area.width - wide);
         let free = taken.iter().all(|(from, to)| x + wide < *from || x > *to);
         if free {
@@ -412,7 +412,7 @@ pub(crate) fn draw_moments(
         _ => "end",
     };
     place(scale.to, over, buf);
-    // What tells most gets its place first.
+    // The most informative label gets its place first.
     for (name, moment) in [
         ("content", t.first_content),
         ("reasoning", t.first_reasoning),

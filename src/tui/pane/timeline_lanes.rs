@@ -82,7 +82,7 @@ fn lanes(exchange: &Exchange) -> Vec<Lane> {
     lanes.extend((!inspection.keep_alives().is_empty()).then_some(Lane::KeepAlives));
     lanes.extend(CHANNELS.into_iter().filter(|c| inspection.answer().has(*c)).map(Lane::Channel));
     let blocks = inspection.blocks().len();
-    // One block alone is what its channel shows already.
+    // A single block looks the same as its channel.
     lanes.extend((0..blocks.min(BLOCKS)).filter(|_| blocks > 1).map(Lane::Block));
     if timed && !inspection.timing.gaps().is_empty() {
         lanes.extend([Lane::Waits, Lane::Spread]);
@@ -109,7 +109,7 @@ fn level(value: u64, largest: u64) -> &'static str {
     if value == 0 || largest == 0 {
         return " ";
     }
-    // The root, so that what is small beside a stall is still told apart.
+    // Use the square root, so that small values next to a stall can still be told apart.
     let share = (value as f64 / largest as f64).sqrt();
     LEVELS[((share * 8.0).ceil() as usize).clamp(1, 8) - 1]
 }
@@ -147,7 +147,7 @@ pub(super) fn draw(model: &Model, exchange: &Exchange, area: Rect, buf: &mut Buf
         }
         let total = total(exchange, lane);
         if lane == Lane::Spread {
-            // Under the lane that it is about, and as far right as that goes.
+            // Put it under the lane that it describes, and use the room up to the right edge.
             let narrow = area.width < WIDE;
             let room = if narrow { row } else { Rect { width: area.right() - row.x, ..row } };
             line::put_right(buf, room, &[(&total, theme.of(Role::Number))]);
@@ -341,7 +341,7 @@ pub(super) fn draw_clocks(model: &Model, exchange: &Exchange, area: Rect, buf: &
         let (label, wait) = (format!("{name} {since} s"), format!("  {step}"));
         let wide = (label.len() + wait.chars().count() + 1) as u16;
         let (text, dim, tick) = (theme.of(Role::Text), theme.of(Role::Dim), theme.of(Role::Line));
-        // Right of its tick, or left of it where the line ends.
+        // To the right of its tick, or to the left at the end of the line.
         if column + 1 + wide <= row.width {
             let room = Rect { x: row.x + column, width: row.width - column, ..row };
             line::put(buf, room, &[("└", tick), (" ", dim), (&label, text), (&wait, dim)]);

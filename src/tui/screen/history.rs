@@ -95,7 +95,7 @@ fn saved_row(session: &SavedSession) -> (String, String, (&'static str, Role)) {
         }
     };
     let when = when(&session.created);
-    // The worst one says how the session was.
+    // The session is shown with its worst outcome.
     let order = ["ok", "degraded", "failed"];
     let worst = exchanges.iter().max_by_key(|e| order.iter().position(|o| *o == e.outcome));
     let Some(worst) = worst else {

@@ -212,19 +212,19 @@ impl List {
 
     fn narrow(&mut self) {
         let needle = self.filter.text().trim().to_lowercase();
-        // Where anything may be typed, letters that are merely scattered in a row do not mean it.
+        // If any text may be typed, scattered letters are not a match.
         let whole = |text: &str| !self.free || text.to_lowercase().contains(&needle);
         let mut ranking = Ranking::new(&needle);
         let mut found: Vec<(u32, usize)> = Vec::new();
         for (i, item) in self.items.iter().enumerate() {
-            // What a row is called counts before what is said about it.
+            // A match in the label counts more than one in the note.
             let label = ranking.score(&item.label).filter(|_| whole(&item.label));
             let note = ranking.score(&item.note).filter(|_| whole(&item.note));
             let alias = ranking.score(item.alias).filter(|_| !item.alias.is_empty());
             let label = label.max(alias).map(|s| 2 * s + 1);
             if let Some(score) = label.max(note) {
-                // What begins with what was typed is meant before what has it, and that before what
-                // only has its letters.
+                // A label that begins with the typed text ranks before one that contains it, and that before
+                // one that only has its letters.
                 let names = [item.label.as_str(), item.alias].map(str::to_lowercase);
                 let plain = match needle.as_str() {
                     "" => 0,
@@ -238,7 +238,7 @@ impl List {
         }
         found.sort_by_key(|(score, i)| (std::cmp::Reverse(*score), *i));
         self.shown = found.into_iter().map(|f| f.1).collect();
-        // A name that a longer one begins with can be meant, too.
+        // The typed text may itself be a name, even if a longer name begins with it.
         let is_typed = |item: &ListItem| item.label.to_lowercase() == needle;
         if self.free && !needle.is_empty() && !self.items.iter().any(is_typed) {
             self.shown.push(TYPED);
@@ -385,7 +385,7 @@ impl Screen for List {
 
     fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         if !self.area(model.size()).contains(at) {
-            // A click beside it closes it.
+            // A click outside closes the list.
             return ActionOutcome::Closed;
         }
         let rows = self.rows(model.size());

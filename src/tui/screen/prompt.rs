@@ -40,7 +40,7 @@ impl Prompt {
         Self {
             title: title.to_owned(),
             input: Editor::line(text),
-            // Where the value of a header is to be typed anew its name stays.
+            // If only a header's value is to be typed again, its name stays.
             proposed: !text.is_empty() && !text.ends_with(": "),
             refused: None,
             offered: None,
@@ -163,7 +163,7 @@ impl Screen for Prompt {
 
     fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
         let area = self.area(model.size());
-        // A click beside it closes it.
+        // A click outside closes the prompt.
         if !area.contains(at) {
             return ActionOutcome::Closed;
         }
@@ -173,7 +173,7 @@ impl Screen for Prompt {
     }
 
     fn complete(&mut self, typed: &str, names: &[String]) {
-        // Somebody typed on meanwhile.
+        // The user has typed more in the meantime.
         if !self.is_file || self.input.text() != typed {
             return;
         }

@@ -117,7 +117,7 @@ impl Screen for ReadingScreen {
 
     fn offers(&self, _: &Model) -> Vec<Action> {
         let mut offered = vec![Action::Back, Action::Down, Action::PageDown];
-        // The keys and other texts have no next one.
+        // The list of keys and other texts have no next item.
         if self.has_next() {
             offered.push(Action::NextProblem);
         }
@@ -138,7 +138,7 @@ impl Screen for ReadingScreen {
     }
 
     fn click(&mut self, model: &mut Model, at: Position) -> ActionOutcome {
-        // A click beside it closes it.
+        // A click outside closes the text.
         if self.area(model.size()).contains(at) {
             ActionOutcome::Done
         } else {

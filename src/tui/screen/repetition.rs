@@ -164,7 +164,7 @@ impl Screen for RepetitionScreen {
         if repetition.kinds().is_empty() {
             line::put(buf, row(4), &[("  None is over yet.", theme.of(Role::Dim))]);
         }
-        // With more rows than room the chosen one stays in sight.
+        // If there are more rows than room, the selected one stays visible.
         let fit = usize::from(room.height.saturating_sub(4)).max(1);
         let first = (at + 1).saturating_sub(fit);
         for (i, kind) in repetition.kinds().iter().enumerate().skip(first).take(fit) {

@@ -74,7 +74,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (Token, Range<usize>)> {
 pub(crate) fn marks(text: &str, base: usize, out: &mut Vec<Mark>) {
     let mut string: Option<Range<usize>> = None;
     for (token, range) in tokens(text) {
-        // Whether a string is a key shows with the token after it.
+        // Only the token after a string shows whether it is a key.
         if let Some(before) = string.take() {
             let role = if token == Token::Sign(b':') { Role::JsonKey } else { Role::JsonString };
             out.push((base + before.start..base + before.end, role));
@@ -104,7 +104,7 @@ pub(crate) fn pretty(text: &str) -> String {
         out.extend(std::iter::repeat_n("  ", depth.min(MAX_INDENT)));
     };
     for (token, range) in tokens(text) {
-        // Whatever is no token and no white space is kept in its place.
+        // Text that is neither a token nor white space is kept in its place.
         let between = text.get(at..range.start).unwrap_or_default().trim();
         at = range.end;
         let closes = matches!(token, Token::Sign(b'}' | b']'));

@@ -13,7 +13,7 @@ pub(crate) fn put(buf: &mut Buffer, area: Rect, pieces: &[(&str, Style)]) -> u16
         if x >= area.right() || area.height == 0 {
             break;
         }
-        // What stood there before, a rule for one, lends the text no color.
+        // The cell's previous content, such as a rule, must not color the text.
         let style = Style::reset().patch(*style);
         x = buf.set_stringn(x, area.y, text, usize::from(area.right() - x), style).0;
     }

@@ -14,7 +14,7 @@ pub(crate) fn of(line: &str) -> Vec<Range<usize>> {
     let mut found = in_addresses(line);
     for (colon, _) in line.match_indices(':') {
         let before = line[..colon].trim_end_matches(quote);
-        // The name's own letters are ASCII; what stands before it may be anything.
+        // The name itself is ASCII; what precedes it may be anything.
         let at = before.trim_end_matches(is_name).len();
         if !is_secret_name(&before[at..]) {
             continue;

@@ -304,7 +304,7 @@ impl Case {
         if let Some(t) = &self.content_type {
             headers.push(("content-type".into(), t.clone()));
         }
-        // Not what most cases are about.
+        // Most cases are not about this header.
         if !headers.iter().any(|h| h.0 == "cache-control") {
             headers.push(("cache-control".into(), "no-cache".into()));
         }

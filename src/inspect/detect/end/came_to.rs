@@ -32,7 +32,7 @@ pub(super) fn came_to(facts: &Facts, other_item: bool, findings: &mut Findings) 
         choice_came_to(facts, choice, reason, other_item, findings);
     }
     missing_finish(facts, findings);
-    // Of a choice that never finished, too.
+    // Also look at choices that never finished.
     for (choice, _) in
         answer.texts(Channel::Content).filter(|(c, _)| answer.finish_frame(*c).is_none())
     {
@@ -84,7 +84,7 @@ fn missing_finish(facts: &Facts, findings: &mut Findings) {
     let talks = facts.dialect().is_some_and(|d| TALKS.contains(&d.name()));
     let is_over = facts.ending().terminal != Some(false) && !cut(facts);
     let silent = answer.deltas().is_empty() && answer.tools().is_empty();
-    // A workflow has an output of any kind.
+    // A workflow's output can be of any kind.
     let workflow = || facts.shape().rows().iter().any(|row| row.path == "workflow_run_id");
     if talks
         && is_over
@@ -250,7 +250,7 @@ fn is_excused(
     other_item: bool,
     findings: &Findings,
 ) -> bool {
-    // What an error or a cut left empty is reported as that.
+    // An answer that an error or a cut left empty is reported as that.
     brought.spoke
         || cut(facts)
         || !facts.answer().errors.is_empty()
@@ -259,7 +259,7 @@ fn is_excused(
         || other_item
         || findings.tally.of(Code::ToolCallMalformed) > 0
         || brought_matter(facts)
-        // The answer of a whole body or a message is no delta, and is there.
+        // A whole body or a message has an answer, though no deltas.
         || findings.tally.of(Code::FullObjectInStream) > 0
 }
 
@@ -270,10 +270,10 @@ fn by_length(facts: &Facts, choice: u32, brought: &Brought, shown: &str, finding
     let tokens = answer.usage.reasoning.unwrap_or(0);
     if !brought.spoke && (brought.thought || tokens > 0) {
         let message = format!("Token limit reached while thinking: no answer, finish {shown}");
-        // A finish by length is a normal end on the wire, but nothing came of it.
+        // A finish by length is a normal end on the wire, but there is no answer.
         return findings.raise_as(Code::LengthDuringReasoning, Severity::Warn, at, message);
     }
-    // An agent runs a call whose arguments are cut, or fails there.
+    // An agent would run a call with truncated arguments, or fail at it.
     let cut = answer.tools().iter().find(|t| t.choice == choice && !is_whole(t));
     let (severity, message) = match cut {
         Some(tool) => {

@@ -46,7 +46,7 @@ pub(super) fn finished(facts: &Facts, findings: &mut Findings) {
         return;
     }
     if wants_done(facts) && answer.sentinel.is_none() {
-        // Where nothing announced the length, it was the only sign that nothing is missing.
+        // Without an announced length, [DONE] was the only sign that nothing is missing.
         let only = matches!(facts.end, Some((EndCause::Closed, _)));
         let severity = if only { Severity::Warn } else { Severity::Info };
         let message = "The answer finished without [DONE]";
@@ -78,14 +78,14 @@ fn unfinished(facts: &Facts, findings: &mut Findings) {
     let answer = facts.answer();
     let another = answer.finish().next().is_some();
     let message = left_off(facts, another);
-    // With a finish and [DONE] the stream did say that it is over: only the word for this choice
-    // is missing. LiteLLM's proxy loses it when it joins choices.
+    // With a finish and [DONE] the stream did say that it is over: only this choice's finish reason is
+    // missing. LiteLLM's proxy loses it when it joins choices.
     let words = another && (answer.sentinel.is_some() || answer.terminal.is_some());
     let severity = match (words, answer.terminal) {
         (true, _) => Severity::Info,
-        // Ollama had no word for it in its first years.
+        // Ollama had no finish reason in its first years.
         (_, Some(_)) if facts.dialect().is_some_and(|d| d.name() == "ollama") => Severity::Info,
-        // Nothing is lost but the word.
+        // Only the finish reason is lost.
         (_, Some(_)) => Severity::Warn,
         (_, None) => Severity::Error,
     };

@@ -64,7 +64,7 @@ fn columns(exchange: &Exchange, area: Rect) -> Vec<Column> {
         let all = place(i as u16);
         let rows = if all.height >= 5 { 2 } else { 1 }.min(all.height);
         let head = Rect { height: rows, ..all };
-        // A blank at either side, the right one of which may hold the divider.
+        // A blank column on either side; the right one may hold the divider.
         let text = Rect {
             x: all.x + 1,
             y: all.y + rows,
@@ -144,7 +144,7 @@ pub(super) fn settle(pane: &mut AnswerPane, model: &mut Model, area: Rect) {
     }
     let frame = exchange.frame;
     pane.scrolls.extend(places);
-    // What is not laid out yet is brought into view later.
+    // Text that is not laid out yet is brought into view later.
     if !pane.is_behind.get() {
         pane.shown = Some((model.shown(), frame));
     }

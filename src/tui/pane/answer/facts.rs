@@ -233,7 +233,7 @@ fn timing(doc: &mut Doc, exchange: &Exchange) {
             doc.row(LABEL, name, &seconds(moment.saturating_sub(from)));
         }
     }
-    // Sorting the waits is work for a stream that is over.
+    // The waits must be sorted, so do it only once the stream is over.
     if let Some(gaps) = inspection.is_over().then(|| t.gap_summary()).flatten() {
         let parts = format!(
             "median {}, p99 {}, longest {}",

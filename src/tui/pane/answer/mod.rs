@@ -338,7 +338,7 @@ impl Pane for AnswerPane {
             (AnswerTab::Channels, None) => (note, Role::Dim),
             _ => (String::new(), Role::Dim),
         };
-        // The text under it says so too: what does not fit beside the tabs is left out.
+        // The text below also says so: omit the note if it does not fit next to the tabs.
         let fits = usize::from(area.right().saturating_sub(room)) > note.len() + 4;
         let note = if fits { note } else { String::new() };
         on.header(SPEC.title.0, &[(&note, role)], buf);

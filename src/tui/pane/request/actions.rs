@@ -194,7 +194,7 @@ pub(super) fn act(pane: &mut RequestPane, model: &mut Model, action: Action) -> 
         Action::Back if model.request().is_typing() => model.request_mut().escape(),
         Action::Undo => model.request_mut().undo(),
         Action::Redo => model.request_mut().redo(),
-        // The fields are few: a page is the body's.
+        // There are few fields, so page keys scroll the body.
         Action::PageDown | Action::HalfPageDown => model.request_mut().scroll(10),
         Action::PageUp | Action::HalfPageUp => model.request_mut().scroll(-10),
         Action::FormatBody => {
@@ -317,7 +317,7 @@ fn save_request(_: &mut RequestPane, model: &mut Model) {
 
 fn edit_url(model: &mut Model) {
     let url = model.request().draft().url.clone();
-    // The lab has no address to begin with.
+    // The embedded lab has no address yet.
     let own = || model.provider().map(ProviderInfo::address).filter(|a| a.contains("://"));
     let url = url.or_else(own).unwrap_or_default();
     let title = "Send to (empty: the provider's own address)";
@@ -333,7 +333,7 @@ fn edit_url(model: &mut Model) {
 fn edit_header(model: &mut Model, which: Option<usize>) {
     let header = which.and_then(|i| model.request().draft().headers.get(i));
     let text = header.map_or(String::new(), |(name, value)| {
-        // A secret is typed anew and never shown.
+        // A secret must be typed again and is never shown.
         let shown = shown_value(name, value) == *value;
         format!("{name}: {}", if shown { value } else { "" })
     });

@@ -28,7 +28,7 @@ enum HeadingLine {
 /// The lines above the body that have room.
 fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<HeadingLine> {
     let request = model.request();
-    // Where there is hardly room for the text, typing needs it all.
+    // If there is little room for the text, use all of it while typing.
     if request.is_typing() && height < 10 {
         return Vec::new();
     }
@@ -42,7 +42,7 @@ fn lines(pane: &RequestPane, model: &Model, height: u16) -> Vec<HeadingLine> {
     }
     let headers = request.draft().headers.len();
     let room = headers.min(usize::from(height / 3));
-    // With more headers than lines, the one under the cursor is shown.
+    // If there are more headers than lines, scroll to the one under the cursor.
     let skip = match pane.field(model) {
         Field::Header(i) => (i + 1).saturating_sub(room),
         _ => 0,

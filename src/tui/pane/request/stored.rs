@@ -52,7 +52,7 @@ pub(super) fn open(model: &mut Model) {
             stored.iter().for_each(|request| add_stored(list, request));
             has_files = true;
         }
-        // Those of the files are the first rows.
+        // Requests stored in files come first.
         let Some(sent) = model.sent_requests().filter(|_| has_files) else { return false };
         sent.iter().for_each(|request| add_sent(list, request));
         true

@@ -19,7 +19,7 @@ impl Editor {
             _ => self.plain_key(key),
         };
         if typed == Typed::Changed {
-            // What was undone is gone with an edit.
+            // An edit discards the redo history.
             self.after.clear();
             self.marked = false;
             self.wrap();
@@ -92,7 +92,7 @@ impl Editor {
                 let edits = self.area.delete_next_word();
                 return self.edited(edits.into());
             }
-            // In a prompt as in a shell: what was filled in goes with one key.
+            // In a prompt, as in a shell, one key removes the pre-filled text.
             (KeyCode::Char('u'), true) if self.one_line => {
                 let edits = self.area.delete_line_by_head();
                 return self.edited(edits.into());

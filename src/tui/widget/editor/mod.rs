@@ -275,7 +275,7 @@ impl Editor {
         let plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || c == ' ';
         let escape = |c: char| if plain(c) { vec![c] } else { vec!['\\', c] };
         let mut pattern: String = needle.chars().flat_map(escape).collect();
-        // Small letters mean both, as in the other searches.
+        // Lower case matches both cases, as in the other searches.
         if !needle.chars().any(char::is_uppercase) {
             pattern.insert_str(0, "(?i)");
         }

@@ -55,7 +55,7 @@ impl Editor {
             let byte = |n: usize| line.char_indices().nth(n).map_or(line.len(), |(i, _)| i);
             let most = shown.from + usize::from(left) + usize::from(area.width);
             let (from, to) = (byte(shown.from), byte(shown.to.unwrap_or(most).min(most)));
-            // A name stands shortly before its value, however long the line is.
+            // A secret's name is shortly before its value, however long the line is.
             let mut begin = from.saturating_sub(BEFORE);
             while !line.is_char_boundary(begin) {
                 begin -= 1;
@@ -103,7 +103,7 @@ impl Editor {
             let next = begins(row + 1);
             let to = (next.0 == at.0 && next.1 > at.1).then_some(next.1);
             rows.push(ScreenRow { line: at.0, from: at.1, to });
-            // Behind the last row the place stays.
+            // After the last row the position no longer changes.
             if next == at {
                 break;
             }

@@ -34,7 +34,7 @@ impl Steps {
             return;
         }
         self.undone.clear();
-        // A word begins a step, and what follows it belongs to it.
+        // A word begins an undo step, and what follows it belongs to that step.
         let goes_on = match (self.run, run) {
             (Some(TypingRun::Word), Some(TypingRun::Word | TypingRun::Between)) => true,
             (before, now) => now.is_some() && before == now,

@@ -77,7 +77,7 @@ fn undo_takes_words_back_and_not_letters() {
         editor.redo();
     }
     assert_eq!(editor.text(), "say hello, world");
-    // What is erased in one go comes back in one.
+    // Text erased in one go is restored in one step.
     for _ in 0..5 {
         press(&mut editor, KeyCode::Backspace, KeyModifiers::NONE);
     }
@@ -159,7 +159,7 @@ fn vims_keys_do_what_they_do_there() {
     vim("{\"a\": \"b c\"}", "dt:", ": \"b c\"}");
     vim("one two", "xxu", "ne two");
     vim("one two three", "wdiw", "one  three");
-    // A dot does the last change again.
+    // A dot repeats the last change.
     vim("one two three", "dw..", "");
     vim("one two three", "ciwnew<ww.", "new two new");
     vim("abc", "x.u", "bc");

@@ -200,7 +200,7 @@ impl Editor {
             return self.vim_visual(c);
         }
         if let Some((_, to, _)) = self.vim_motion(c) {
-            // In the normal mode the cursor stands on a character.
+            // In normal mode the cursor is on a character.
             let last = length(&self.area, to.0).saturating_sub(1);
             jump(&mut self.area, (to.0, to.1.min(last)));
             self.vim.forget();
@@ -300,7 +300,7 @@ impl Editor {
                 jump(&mut self.area, (first, 0));
                 return Typed::Moved;
             }
-            // The line that is changed stays, empty.
+            // The changed line remains, empty.
             'c' => ((first, 0), end),
             _ if last + 1 < all => ((first, 0), (last + 1, 0)),
             _ if first > 0 => ((first - 1, length(&self.area, first - 1)), end),
