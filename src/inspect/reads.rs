@@ -101,8 +101,15 @@ impl Reads {
     }
 
     /// The last two reads.
-    pub fn last_two(&self) -> Option<(Read, Read)> {
-        self.newest[0].zip(self.newest[1])
+    #[inline]
+    pub fn last_two(&self) -> Option<(&Read, &Read)> {
+        self.newest[0].as_ref().zip(self.newest[1].as_ref())
+    }
+
+    /// The last read.
+    #[inline]
+    pub(super) fn newest(&self) -> Option<&Read> {
+        self.newest[1].as_ref()
     }
 }
 

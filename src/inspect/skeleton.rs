@@ -386,14 +386,17 @@ fn value(bytes: &[u8], at: usize, of: Of) -> Option<(&str, bool)> {
         let is_written_so = is_number && (digits[0] != b'0' || digits.len() == 1);
         return std::str::from_utf8(digits).ok().filter(|_| is_written_so).map(|n| (n, false));
     }
-    let (end, escaped) = json::string_end(bytes, at.checked_sub(1)?)?;
-    let source = std::str::from_utf8(&bytes[at - 1..end]).ok()?;
-    let text = &source[1..source.len() - 1];
+    let begin = at.checked_sub(1)?;
+    let (end, escaped) = json::string_end(bytes, begin)?;
+    let utf8 = |range: Range<usize>| std::str::from_utf8(&bytes[range]).ok();
     match of {
-        _ if text.is_empty() => None,
-        Of::Member(_) => (!escaped).then_some((source, false)),
-        Of::Text(_) if escaped && Lone::find(source).is_some() => None,
-        Of::Text(_) => Some((text, escaped)),
+        _ if end - begin <= 2 => None,
+        Of::Member(_) if escaped => None,
+        Of::Member(_) => Some((utf8(begin..end)?, false)),
+        Of::Text(_) => {
+            let text = utf8(at..end - 1)?;
+            (!escaped || Lone::find(text).is_none()).then_some((text, escaped))
+        }
     }
 }
 

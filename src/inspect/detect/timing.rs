@@ -119,7 +119,7 @@ impl Detector for TimingDetector {
 
     fn read(&mut self, facts: &Facts, findings: &mut Findings) {
         let frames = std::mem::take(&mut self.in_read);
-        let bytes = facts.reads().last().map_or(0, |r| u64::from(r.len));
+        let bytes = facts.reads().newest().map_or(0, |read| u64::from(read.len));
         if let Some(at) = findings.at {
             let one = ReadDelivery { at: Some(at), reads: u64::from(frames > 0), frames, bytes };
             let delivery = &mut self.delivery;
