@@ -54,7 +54,7 @@ pub(super) fn deliver(run: &mut ClientRun, json: Value<'_>) {
         }
         any = true;
     }
-    // The last word on the finish is the one before the first choice that says nothing else.
+    // Once a chunk without text follows a finish, LiteLLM keeps that finish.
     if any && let Family::LiteLlm { .. } = run.client.family {
         let mut text = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
         run.notes.finish_told |= !run.given.finish.is_empty() && text.all(is_empty);

@@ -512,7 +512,7 @@ fn every_healthy_stream_is_delivered_whole_by_the_helpers() {
         let of = stream.name.split_once('/').map_or("", |(of, _)| of);
         let (_, helpers) = HELPERS.iter().find(|(folder, _)| *folder == of).unwrap();
         for helper in *helpers {
-            // Without a view its caller has work of its own to do.
+            // This program has no view of this helper for this dialect.
             let Some(view) = stream.seen.clients().iter().find(|v| v.client == *helper) else {
                 continue;
             };

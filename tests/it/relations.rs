@@ -210,7 +210,7 @@ fn no_relation_can_be_taken_away_unseen() {
     }
     let is_needed = |mutant: &Mutant| {
         let about = known.iter().filter(|k| k.codes.contains(&mutant.code));
-        // What is hidden because of its class is in no case.
+        // A finding that is hidden because of its class is named in no case: look at all cases.
         let is_class = mutant.name.contains(" class ");
         let rest = known.iter().filter(|k| is_class && !k.codes.contains(&mutant.code));
         about.chain(rest).any(|k| !k.is_as_said(&mutant.rules))

@@ -201,7 +201,7 @@ impl Half<'_> {
             answer.extend_from_slice(&FrameHead::new(4, frame::RST_STREAM, 0, asked.stream).0);
             answer.extend_from_slice(&[0; 4]);
         }
-        // The other half is over only when the connection is.
+        // If the writing half is gone, the connection is over, and there is nobody to answer.
         let _ = self.aside.send(answer);
     }
 
