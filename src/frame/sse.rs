@@ -198,7 +198,20 @@ impl Sse {
         self.ids.get((self.final_id as usize).wrapping_sub(1)).map_or("", String::as_str)
     }
 
+    #[inline]
     pub(super) fn push(&mut self, body: &[u8], frames: &mut Frames) {
+        // One more byte within a line, as where a body arrives byte by byte, is only counted.
+        if let Some([byte]) = body.get(self.scan..)
+            && (0x20..0x80).contains(byte)
+            && self.valid == self.scan
+            && self.invalid.is_none()
+            && !self.after_cr
+            && self.scan - self.frame < MAX_FRAME
+        {
+            self.scan += 1;
+            self.valid += 1;
+            return;
+        }
         self.read::<true>(body, frames);
     }
 

@@ -229,7 +229,10 @@ fn read_sse<const SHORTCUT: bool>(body: &[u8], cuts: &[usize]) -> (Vec<Frame>, S
     let mut ends: Vec<usize> = cuts.iter().map(|c| c % (body.len() + 1)).collect();
     ends.sort_unstable();
     for end in ends.into_iter().chain([body.len()]) {
-        sse.read::<SHORTCUT>(&body[..end], &mut frames);
+        match SHORTCUT {
+            true => sse.push(&body[..end], &mut frames),
+            false => sse.read::<false>(&body[..end], &mut frames),
+        }
     }
     sse.finish(body, &mut frames);
     (frames.iter().collect(), format!("{sse:?}"))
