@@ -12,12 +12,15 @@ mod azure;
 mod bedrock;
 mod bedrock_agent;
 mod bedrock_invoke;
+mod choice;
 mod cohere;
 mod cohere_v1;
 mod coze;
 mod dashscope;
+mod decode_event;
 mod dify;
 mod emit;
+mod error;
 mod evidence;
 mod gemini;
 mod gemini_interactions;
@@ -47,14 +50,15 @@ mod workers_ai;
 mod writer_completions;
 
 pub(crate) use bedrock_invoke::inner as invoke_piece;
+pub use choice::{choice_number, is_stand_in, valid_choice};
+pub use decode_event::{Channel, DecodeEvent, ToolPiece};
+pub use error::{ErrorShape, InBandError, error_text};
 pub use evidence::{Confidence, Evidence};
 pub use path::Path;
 pub use request::RequestSide;
 pub use unknown::plain_error;
 pub use usage::Usage;
 pub use variant::{UsageAt, VARIANTS, Variant};
-
-use std::borrow::Cow;
 
 use crate::frame;
 use crate::journal::Head;
@@ -292,159 +296,6 @@ impl EndingRules {
     }
 }
 
-/// The parts of an answer that are text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum Channel {
-    /// The answer proper.
-    Content,
-    /// The model's thoughts, in separate fields.
-    Reasoning,
-    /// A refusal.
-    Refusal,
-    /// A piece of a tool call.
-    Tool,
-    /// Text that is none of these (an audio transcript).
-    Other,
-}
-
-impl Channel {
-    /// Its name in output.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// One thing that a payload adds to the answer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DecodeEvent<'a> {
-    /// Text of a channel (never [`Channel::Tool`]).
-    Text {
-        /// The choice.
-        choice: u32,
-        /// The channel.
-        channel: Channel,
-        /// Its JSON path.
-        path: Path,
-        /// The text; not empty.
-        text: Cow<'a, str>,
-        /// True if the same text arrived in another field of the same payload and counts there.
-        duplicate: bool,
-    },
-    /// The text of a channel, repeated whole: all since it was last repeated so.
-    Whole {
-        /// The choice.
-        choice: u32,
-        /// The channel.
-        channel: Channel,
-        /// The text.
-        text: Cow<'a, str>,
-    },
-    /// A piece of a tool call. Boxed: it is much larger than the others, and much rarer than text.
-    Tool(Box<ToolPiece<'a>>),
-    /// A choice said why it ended.
-    Finish {
-        /// The choice.
-        choice: u32,
-        /// The provider's word.
-        reason: Cow<'a, str>,
-    },
-    /// The cause of its finish that a choice states, beside the word for that.
-    Cause {
-        /// The choice.
-        choice: u32,
-        /// The provider's word.
-        cause: Cow<'a, str>,
-    },
-    /// Usage, its JSON path, and what it said.
-    Usage {
-        /// Its JSON path.
-        path: Path,
-        /// The counts in it.
-        usage: Usage,
-    },
-    /// The model that answers.
-    Model(Cow<'a, str>),
-    /// An error inside the stream.
-    Error(InBandError<'a>),
-    /// `[DONE]`.
-    Sentinel,
-    /// The dialect's terminal event.
-    Terminal,
-    /// The beginning of another answer on the same stream, whose end has yet to arrive.
-    Begun,
-}
-
-/// A piece of a tool call.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ToolPiece<'a> {
-    /// The choice.
-    pub choice: u32,
-    /// Its JSON path.
-    pub path: Path,
-    /// The provider's index, if it sent one.
-    pub index: Option<u64>,
-    /// The call's id, if it is here.
-    pub id: Option<Cow<'a, str>>,
-    /// The function's name, if it is here.
-    pub name: Option<Cow<'a, str>>,
-    /// The arguments' next piece; for a JSON object its source.
-    pub arguments: Option<Cow<'a, str>>,
-    /// The tool takes text of any kind, which is never JSON by right.
-    pub free_text: bool,
-}
-
-/// An error that arrived as a payload.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InBandError<'a> {
-    /// The most informative text there is.
-    pub message: Cow<'a, str>,
-    /// The provider's type or code of it, if there is one.
-    pub kind: Option<Cow<'a, str>>,
-    /// In which of the known shapes.
-    pub shape: ErrorShape,
-}
-
-/// The shapes of in-band errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorShape {
-    /// `{"error":{…}}`, or a binary message that is declared an exception.
-    Object,
-    /// `{"error":"…"}`.
-    Text,
-    /// `{"object":"error","message":…}`, `{"detail":…}`: no `error` member.
-    Flat,
-    /// An error beside `choices`.
-    WithChoices,
-}
-
-/// The number of a choice, as it is written. What no client could count by (a negative number, a
-/// fraction, a string, more than 32 bits) gets a number of its own from the top, made of its text,
-/// so that it is never merged into another choice.
-pub fn choice_number(index: Value<'_>) -> u32 {
-    match valid_choice(index) {
-        Some(number) => number,
-        None if index.is_null() => 0,
-        None => {
-            let bytes = index.source().bytes();
-            u32::MAX - bytes.fold(0u32, |hash, b| (hash * 31 + u32::from(b)) % 65_521)
-        }
-    }
-}
-
-/// The first of the choice numbers that represent an invalid index.
-const STAND_INS: u32 = u32::MAX - 65_521;
-
-/// The number of a choice, if it is one.
-pub fn valid_choice(index: Value<'_>) -> Option<u32> {
-    index.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| !is_stand_in(*n))
-}
-
-/// Returns whether a choice's number represents an invalid index.
-pub fn is_stand_in(choice: u32) -> bool {
-    choice >= STAND_INS
-}
-
 /// The dialect of that name.
 pub fn find(name: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().find(|d| d.name() == name).copied()
@@ -478,54 +329,6 @@ pub fn by_head(head: &Head) -> Option<(&'static dyn Dialect, Evidence)> {
         let header = dialect.in_head(head)?;
         Some((*dialect, Evidence::certain(format!("the header {header}"))))
     })
-}
-
-/// Returns the most informative text of a provider's error value: its `message`, or what serves as one.
-/// FastAPI puts a list of complaints under `detail`, Mistral an object under `message`.
-pub fn error_text<'a>(error: Value<'a>) -> Cow<'a, str> {
-    if let Some(text) = error.as_str() {
-        return text;
-    }
-    for key in TEXTS {
-        match error.get(key) {
-            Some(v) if v.as_str().is_some_and(|s| !s.is_empty()) => {
-                return v.as_str().unwrap_or_default();
-            }
-            Some(v) if matches!(v.kind(), crate::json::Kind::Object | crate::json::Kind::Array) => {
-                return complaint(v).unwrap_or(Cow::Borrowed(v.source()));
-            }
-            _ => {}
-        }
-    }
-    Cow::Borrowed(error.source())
-}
-
-/// Keys of an error's text, the most informative first.
-const TEXTS: [&str; 9] = [
-    "message",
-    "errorText",
-    "error",
-    "detail",
-    "msg",
-    "error_message",
-    "errorMessage",
-    "errors",
-    "title",
-];
-
-/// FastAPI's `[{"loc":["body","tool_choice"],"msg":"…"}]`, bare or under `detail`, as a sentence.
-fn complaint<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
-    if let Some(text) = ["message", "detail"].iter().find_map(|k| value.str(k)) {
-        return Some(text);
-    }
-    let list = value.get("detail").unwrap_or(value);
-    let first = list.items().next()?;
-    let msg = first.str("msg").or_else(|| first.str("message"))?;
-    let place: Vec<_> = first
-        .get("loc")
-        .map(|l| l.items().map(|v| v.as_str().unwrap_or(Cow::Borrowed(v.source()))).collect())
-        .unwrap_or_default();
-    Some(if place.is_empty() { msg } else { Cow::Owned(format!("{}: {msg}", place.join("."))) })
 }
 
 #[cfg(test)]

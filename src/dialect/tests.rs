@@ -1,5 +1,7 @@
 //! Code that the tests of all dialects share.
 
+use std::borrow::Cow;
+
 use super::*;
 use crate::json::Tape;
 

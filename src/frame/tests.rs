@@ -269,10 +269,9 @@ fn assert_read_alike(body: &[u8], cuts: &[usize]) {
 #[test]
 fn a_plain_event_has_a_name_or_none_and_one_line_of_data() {
     let data = |event: &str| {
-        let frame = sse::Sse { frame: 9, ..Default::default() }
-            .take_plain(sse::PlainEvent::of(event.as_bytes())?, event.len());
-        let span = frame.data_span()?;
-        Some((frame.is_named(), event[span.start - 9..span.end - 9].to_owned()))
+        let plain = sse::PlainEvent::of(event.as_bytes())?;
+        let frame = sse::Sse::default().take_plain(plain, event.len());
+        Some((frame.is_named(), event[frame.data_span()?].to_owned()))
     };
     assert_eq!(data("data: a b\n\n"), Some((false, "a b".to_owned())));
     assert_eq!(data("event: x\ndata:  a\n\n"), Some((true, " a".to_owned())));
