@@ -21,7 +21,7 @@ mod requests;
 mod whole;
 
 use events::ResponsesEvent;
-use reported::{PartKind, ReportedPart, ReportedParts};
+use reported::{PartKind, Print, ReportedPart, ReportedParts};
 use requests::{read, write};
 use whole::{IN_BODY, IN_EVENT, IN_RESPONSE};
 
@@ -80,6 +80,8 @@ struct OpenAiResponsesDecoder {
     over: bool,
     /// The part that the last payload was a delta of, if it was nothing else.
     last: Option<ReportedPart>,
+    /// That part as far as payloads continued it that were not decoded ([`Decoder::repeat`]).
+    repeated: Option<(ReportedPart, Print)>,
 }
 
 impl Decoder for OpenAiResponsesDecoder {
@@ -90,13 +92,17 @@ impl Decoder for OpenAiResponsesDecoder {
     fn repeat(&mut self, text: &str) {
         // The text of a call is not kept.
         let last = self.last.filter(|(part, ..)| *part != PartKind::Arguments);
-        if let Some(last) = last {
-            self.reported.add(last, text);
+        if let Some(part) = last {
+            let reported = &self.reported;
+            self.repeated.get_or_insert_with(|| (part, reported.print(part))).1.add(text);
         }
     }
 
     fn decode(&mut self, payload: &Payload<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
         self.last = None;
+        if let Some((part, print)) = self.repeated.take() {
+            self.reported.put(part, print);
+        }
         if payload.data.starts_with("[DONE]") {
             emit(DecodeEvent::Sentinel);
             return;

@@ -20,7 +20,8 @@ pub(super) type Fixed = Vec<(Varying, String)>;
 pub(super) struct Filled<'a> {
     /// The text of each delta, and whether it is written with escapes.
     pub(super) texts: [(&'a str, bool); MAX_DELTAS],
-    pub(super) members: [Option<(Varying, &'a str)>; MAX_VALUES],
+    /// Members as they are written, in ASCII.
+    pub(super) members: [Option<(Varying, &'a [u8])>; MAX_VALUES],
     /// The members that are as in the skeleton.
     pub(super) fixed: &'a [(Varying, String)],
 }
@@ -34,7 +35,8 @@ impl<'a> Filled<'a> {
 
     /// The value of a member as it is written.
     pub(super) fn member(&self, member: Varying) -> Option<&'a str> {
-        let read = self.members.iter().flatten().find(|(m, _)| *m == member).map(|(_, s)| *s);
+        let read = self.members.iter().flatten().find(|(m, _)| *m == member);
+        let read = read.and_then(|(_, source)| std::str::from_utf8(source).ok());
         let fixed = || self.fixed.iter().find(|(m, _)| *m == member).map(|(_, s)| s.as_str());
         read.or_else(fixed)
     }

@@ -244,7 +244,7 @@ impl Skeleton {
             new += fixed.len();
             let (source, escaped) = value(bytes, new, hole.of)?;
             match hole.of {
-                Of::Text(delta) => filled.texts[delta] = (source, escaped),
+                Of::Text(delta) => filled.texts[delta] = (text(source, escaped)?, escaped),
                 Of::Member(member) => filled.members[n] = Some((member, source)),
             }
             (old, new) = (hole.at.end, new + hole.width(source));
@@ -300,8 +300,8 @@ impl Skeleton {
             // Among sequence numbers, one that does not increase is as informative as any other.
             let Of::Member(member) = hole.of else { return None };
             let source = value(&self.bytes, hole.at.start, hole.of)?.0;
-            let is_same = filled.member(member) == Some(source);
-            (is_same && member != Varying::SequenceNumber).then(|| (member, source.to_owned()))
+            let source = filled.member(member).filter(|read| read.as_bytes() == source)?;
+            (member != Varying::SequenceNumber).then(|| (member, source.to_owned()))
         });
         values.collect()
     }
@@ -364,7 +364,7 @@ impl Skeleton {
 
 impl Hole {
     /// Returns the number of bytes that a value of it occupies.
-    fn width(&self, source: &str) -> usize {
+    fn width(&self, source: &[u8]) -> usize {
         let quotes = matches!(self.of, Of::Member(member) if !member.is_number());
         source.len() - if quotes { 2 } else { 0 }
     }
@@ -375,29 +375,35 @@ fn is_twice(filled: &Filled<'_>) -> bool {
     filled.text(0) == filled.text(1)
 }
 
-/// The value in a frame at `at`, and whether it is written with escapes: a text, or a member's source.
-/// `None` where it is of another kind, empty or otherwise not one that is read so quickly.
+/// The value in a frame at `at`, and whether it is written with escapes: the inside of a text, or a member's
+/// source, which is ASCII. `None` where it is of another kind, empty or otherwise not one that is read so
+/// quickly.
 #[inline]
-fn value(bytes: &[u8], at: usize, of: Of) -> Option<(&str, bool)> {
+fn value(bytes: &[u8], at: usize, of: Of) -> Option<(&[u8], bool)> {
     if matches!(of, Of::Member(member) if member.is_number()) {
         let digits = bytes[at..].iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_digit());
         let digits = &bytes[at..at + digits.count()];
         let is_number = (1..=MAX_DIGITS).contains(&digits.len());
         let is_written_so = is_number && (digits[0] != b'0' || digits.len() == 1);
-        return std::str::from_utf8(digits).ok().filter(|_| is_written_so).map(|n| (n, false));
+        return is_written_so.then_some((digits, false));
     }
     let begin = at.checked_sub(1)?;
     let (end, escaped) = json::string_end(bytes, begin)?;
-    let utf8 = |range: Range<usize>| std::str::from_utf8(&bytes[range]).ok();
     match of {
         _ if end - begin <= 2 => None,
-        Of::Member(_) if escaped => None,
-        Of::Member(_) => Some((utf8(begin..end)?, false)),
-        Of::Text(_) => {
-            let text = utf8(at..end - 1)?;
-            (!escaped || Lone::find(text).is_none()).then_some((text, escaped))
+        Of::Member(_) => {
+            let source = &bytes[begin..end];
+            (!escaped && source.is_ascii()).then_some((source, false))
         }
+        Of::Text(_) => Some((&bytes[at..end - 1], escaped)),
     }
+}
+
+/// The inside of a text, unless it is not UTF-8 or has half a surrogate pair.
+#[inline]
+fn text(source: &[u8], escaped: bool) -> Option<&str> {
+    let text = std::str::from_utf8(source).ok()?;
+    (!escaped || Lone::find(text).is_none()).then_some(text)
 }
 
 /// The values of a frame, in order (the texts of its deltas, each of which must be there as it is, and
@@ -414,8 +420,8 @@ fn holes(
         let place = place.as_ref()?;
         let at = start + place.start..start + place.end;
         let is_quoted = at.start > 0 && view.bytes.get(at.start - 1) == Some(&b'"');
-        let text = value(view.bytes, at.start, Of::Text(n)).filter(|_| is_quoted)?;
-        if text.0.len() != at.len() {
+        let (source, escaped) = value(view.bytes, at.start, Of::Text(n)).filter(|_| is_quoted)?;
+        if text(source, escaped)?.len() != at.len() {
             return None;
         }
         holes.push(Hole { at, of: Of::Text(n) });

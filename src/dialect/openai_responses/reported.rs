@@ -38,7 +38,7 @@ const MAX_MATCHED: usize = 64;
 
 /// A text's length and hash: enough to know it again, however it was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Print {
+pub(super) struct Print {
     len: u64,
     hash: u64,
 }
@@ -57,7 +57,7 @@ impl Print {
     }
 
     /// FNV-1a: the same for a text and for its pieces.
-    fn add(&mut self, text: &str) {
+    pub(super) fn add(&mut self, text: &str) {
         self.len += text.len() as u64;
         for byte in text.bytes() {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -83,6 +83,16 @@ impl ReportedParts {
     /// A piece of a part was reported.
     pub(super) fn add(&mut self, part: ReportedPart, text: &str) {
         self.parts.entry(part).or_default().add(text);
+    }
+
+    /// Returns what was reported of a part so far, to be continued elsewhere.
+    pub(super) fn print(&self, part: ReportedPart) -> Print {
+        self.parts.get(&part).copied().unwrap_or_default()
+    }
+
+    /// Takes back what was continued elsewhere.
+    pub(super) fn put(&mut self, part: ReportedPart, print: Print) {
+        self.parts.insert(part, print);
     }
 
     /// A part was reported as a whole.
