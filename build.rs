@@ -1,23 +1,59 @@
 //! Makes data out of `assets/` at build time, so that adding a scenario or a rule is adding a file:
 //! `scenarios.rs` lists `assets/scenarios/*.toml`, `codes.rs` is the registry of rules, one for each
-//! `assets/rules/CODE.md`.
+//! `assets/rules/CODE.md`, `configuration.rs` is the built-in configuration, read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 fn main() -> io::Result<()> {
     // Watch directories for added and removed files, and each file for edits.
-    for watched in ["build.rs", "assets/scenarios", "assets/rules"] {
+    for watched in ["build.rs", "assets/scenarios", "assets/rules", "assets/default-config.toml"] {
         println!("cargo::rerun-if-changed={watched}");
     }
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let target = PathBuf::from(variable("OUT_DIR")?);
     fs::write(target.join("scenarios.rs"), scenarios(&root.join("assets/scenarios"))?)?;
+    let configuration = configuration(&root.join("assets/default-config.toml"))?;
+    fs::write(target.join("configuration.rs"), configuration)?;
     fs::write(target.join("codes.rs"), codes(&root.join("assets/rules"))?)
+}
+
+/// The source text of a pair: the strings in the `[keys.*]` and `[theme.*]` tables of a configuration, as
+/// `(section, name, key, value, line)`, and everything else as JSON.
+fn configuration(file: &Path) -> io::Result<String> {
+    let text = fs::read_to_string(file)?;
+    let table = DeTable::parse(&text).map_err(io::Error::other)?;
+    let mut source = String::from("(&[\n");
+    let mut add = |section: &str, name: &str, key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>| {
+        let line = text[..key.span().start].matches('\n').count() + 1;
+        let (key, value) = (key.get_ref(), value.as_str().unwrap_or_default());
+        writeln!(source, "    ({section:?}, {name:?}, {key:?}, {value:?}, {line}),")
+            .map_err(io::Error::other)
+    };
+    for section in ["keys", "theme"] {
+        let names = table.get_ref().get(section).and_then(|names| names.get_ref().as_table());
+        for (name, value) in names.into_iter().flatten() {
+            match value.get_ref() {
+                DeValue::Table(rows) => {
+                    for (key, value) in rows {
+                        add(section, name.get_ref(), key, value.get_ref())?;
+                    }
+                }
+                value => add(section, "", name, value)?,
+            }
+        }
+    }
+    let mut rest: toml::Table = text.parse().map_err(io::Error::other)?;
+    rest.retain(|section, _| section != "keys" && section != "theme");
+    let rest = serde_json::to_string(&rest)?;
+    Ok(format!("{source}], {rest:?})\n"))
 }
 
 /// What is read of a scenario's file at build time.

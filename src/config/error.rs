@@ -27,6 +27,9 @@ pub enum ConfigError {
         /// The problem there.
         message: String,
     },
+    /// The built-in configuration is wrong, which a test excludes.
+    #[error("the built-in configuration: {0}")]
+    BuiltIn(#[from] serde_json::Error),
     /// A key binding or a theme is wrong.
     #[error(transparent)]
     Line(#[from] Problem),

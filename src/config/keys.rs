@@ -64,12 +64,21 @@ impl Preset {
 /// The built-in configuration.
 pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 
+/// A string of a table `[SECTION.NAME]`: section, name, key, value and line. A value of the section itself has
+/// an empty name.
+type SectionRow = (&'static str, &'static str, &'static str, &'static str, usize);
+
+/// The built-in configuration, taken apart when the program was built: nobody waits for its text to be read.
+/// The strings of `[keys.*]` and `[theme.*]`, and everything else as JSON.
+pub(super) const BUILT_IN: (&[SectionRow], &str) =
+    include!(concat!(env!("OUT_DIR"), "/configuration.rs"));
+
 /// Returns the built-in rows.
 ///
 /// # Errors
 /// Never, as a test checks.
 pub fn built_in() -> Result<Vec<WrittenBinding>, Problem> {
-    read("built-in configuration", DEFAULT)
+    rows(&Document::built_in())
 }
 
 /// Reads the `[keys.*]` tables of a configuration file.
@@ -94,7 +103,8 @@ pub(super) fn rows(document: &Document<'_>) -> Result<Vec<WrittenBinding>, Probl
 /// somebody waits.
 pub(super) struct Document<'a> {
     pub(super) file: &'a str,
-    pub(super) table: Spanned<DeTable<'a>>,
+    /// Its tables; `None` for the built-in configuration, which was taken apart before.
+    table: Option<Spanned<DeTable<'a>>>,
     /// Positions of the line feeds.
     ends: Vec<usize>,
 }
@@ -112,7 +122,17 @@ impl<'a> Document<'a> {
     /// A file of which the table was parsed.
     pub(super) fn new(file: &'a str, text: &str, table: Spanned<DeTable<'a>>) -> Self {
         let ends = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
-        Self { file, table, ends }
+        Self { file, table: Some(table), ends }
+    }
+
+    /// The built-in configuration.
+    pub(super) fn built_in() -> Self {
+        Self { file: "built-in configuration", table: None, ends: Vec::new() }
+    }
+
+    /// Returns its tables; `None` for the built-in configuration.
+    pub(super) fn into_table(self) -> Option<Spanned<DeTable<'a>>> {
+        self.table
     }
 
     /// The line of a place, from 1.
@@ -131,7 +151,13 @@ impl<'a> Document<'a> {
             line: self.line(offset),
             message,
         };
-        let Some(tables) = self.table.get_ref().get(section) else { return Ok(()) };
+        let Some(table) = &self.table else {
+            for (_, name, key, value, line) in BUILT_IN.0.iter().filter(|row| row.0 == section) {
+                add((*name).to_owned(), (*key).to_owned(), (*value).to_owned(), *line);
+            }
+            return Ok(());
+        };
+        let Some(tables) = table.get_ref().get(section) else { return Ok(()) };
         let DeValue::Table(names) = tables.get_ref() else {
             return Err(problem(tables.span().start, format!("[{section}] is not a table")));
         };

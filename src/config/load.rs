@@ -182,20 +182,25 @@ impl Config {
         }
         let mut rows = Vec::new();
         let mut themes = Themes::default();
-        let mut layer = |text: &str, name: &str| {
-            let table = DeTable::parse(text).map_err(|e| misread(text, name, &e))?;
-            let document = Document::new(name, text, table);
-            rows.push(keys::rows(&document)?);
-            themes.take(&document)?;
-            let file = ConfigFile::deserialize(toml::Deserializer::from(document.table));
-            file.map(|f| (f, name.to_owned())).map_err(|e| misread(text, name, &e))
+        let mut take = |document: &Document<'_>| {
+            rows.push(keys::rows(document)?);
+            themes.take(document)
         };
-        let mut layers = vec![layer(DEFAULT, "the built-in configuration")?];
+        take(&Document::built_in())?;
+        let file: ConfigFile = serde_json::from_str(keys::BUILT_IN.1)?;
+        let mut layers = vec![(file, "the built-in configuration".to_owned())];
         if let Some(file) = path(config.as_deref(), &environment) {
             match std::fs::read_to_string(&file) {
                 Ok(text) => {
                     let name = file.display().to_string();
-                    layers.push(layer(&text, &name)?);
+                    let misread = |e| misread(&text, &name, &e);
+                    let document =
+                        Document::new(&name, &text, DeTable::parse(&text).map_err(misread)?);
+                    take(&document)?;
+                    if let Some(table) = document.into_table() {
+                        let file = ConfigFile::deserialize(toml::Deserializer::from(table));
+                        layers.push((file.map_err(misread)?, name.clone()));
+                    }
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.is_none() => {}
                 Err(why) => return Err(ConfigError::Read { file, why }),
@@ -368,4 +373,23 @@ fn misread(text: &str, name: &str, e: &toml::de::Error) -> ConfigError {
         format!(":{line}:{column}")
     });
     ConfigError::Toml { place: format!("{name}{place}"), message: e.message().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_configuration_is_what_its_text_says() {
+        let mut themes = Themes::default();
+        themes.read("built-in configuration", DEFAULT).unwrap();
+        assert_eq!(themes, Themes::built_in());
+        assert_eq!(
+            keys::built_in().unwrap(),
+            keys::read("built-in configuration", DEFAULT).unwrap()
+        );
+        let built: ConfigFile = serde_json::from_str(keys::BUILT_IN.1).unwrap();
+        let read: ConfigFile = toml::from_str(DEFAULT).unwrap();
+        assert_eq!(format!("{built:#?}"), format!("{read:#?}"));
+    }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::keys::{DEFAULT, Document, Problem};
+use super::keys::{Document, Problem};
 
 /// The styles of one theme, by role.
 pub type Styles = BTreeMap<String, Style>;
@@ -24,7 +24,7 @@ impl Themes {
     pub fn built_in() -> Self {
         let mut themes = Self::default();
         // A test ensures that this succeeds.
-        let _ = themes.read("built-in configuration", DEFAULT);
+        let _ = themes.take(&Document::built_in());
         themes
     }
 
@@ -149,6 +149,7 @@ fn plain_color(word: &str) -> Option<Color> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::DEFAULT;
     use super::*;
 
     #[test]

@@ -265,7 +265,9 @@ fn after_schemes(text: &str) -> Vec<Range<usize>> {
 pub(super) fn of_known_shape(text: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+');
     let mut found = Vec::new();
-    for (prefix, least) in SHAPES {
+    // To prepare a search takes longer than to see that a text is too short.
+    let fits = |(prefix, least): &&(&str, usize)| text.len() >= prefix.len() + least;
+    for (prefix, least) in SHAPES.iter().filter(fits) {
         for (at, _) in text.match_indices(prefix) {
             let inside = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
             let rest = &text[at + prefix.len()..];
