@@ -119,8 +119,9 @@ impl Keymap {
     fn nearest(&self, name: &str) -> String {
         let same =
             |a: &Action| a.name().chars().zip(name.chars()).take_while(|(x, y)| x == y).count();
-        let near = |a: &Action| same(a) >= 4 || a.name().contains(name) || name.contains(a.name());
-        let found = self.actions().filter(near).max_by_key(same);
+        let is_similar =
+            |a: &Action| same(a) >= 4 || a.name().contains(name) || name.contains(a.name());
+        let found = self.actions().filter(is_similar).max_by_key(same);
         found.map_or_else(String::new, |a| format!("; did you mean \"{}\"?", a.name()))
     }
 

@@ -35,11 +35,11 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
         return Ok(Exit::Ok);
     };
     let Ok(found) = code.parse::<Code>() else {
-        let near = near(code);
-        let hint = if near.is_empty() {
+        let similar_codes = similar_codes(code);
+        let hint = if similar_codes.is_empty() {
             "`sselens explain` lists all".to_owned()
         } else {
-            format!("did you mean {}?", near.join(", "))
+            format!("did you mean {}?", similar_codes.join(", "))
         };
         return Err(Failure::Usage(format!("no finding has the code {code:?}; {hint}")));
     };
@@ -52,7 +52,7 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
 }
 
 /// Codes that resemble `code`.
-fn near(code: &str) -> Vec<&'static str> {
+fn similar_codes(code: &str) -> Vec<&'static str> {
     let mut all: Vec<_> = Code::all()
         .map(Code::name)
         .map(|name| (similar::TextDiff::from_chars(code, name).ratio(), name))

@@ -57,7 +57,7 @@ pub(super) fn deliver(run: &mut ClientRun, json: Value<'_>) {
     // Once a chunk without text follows a finish, LiteLLM keeps that finish.
     if any && let Family::LiteLlm { .. } = run.client.family {
         let mut text = choices.into_iter().flat_map(Value::items).map(|c| c.get("delta"));
-        run.notes.finish_told |= !run.given.finish.is_empty() && text.all(is_empty);
+        run.notes.finish_settled |= !run.given.finish.is_empty() && text.all(is_empty);
     }
     if !any {
         let what = match choices.map(Value::kind) {
@@ -269,7 +269,7 @@ fn finish(run: &mut ClientRun, choice: u32, reason: &str) {
         true => litellm_messages::finish(reason),
         false => old_finish(reason),
     };
-    if run.notes.finish_told {
+    if run.notes.finish_settled {
         return;
     }
     run.notes.finish_renamed = (known != reason).then(|| reason.to_owned());

@@ -26,7 +26,7 @@ struct LiteLlmMessagesReader {
     calls: u64,
     finish: Option<&'static str>,
     /// The finish is the provider's.
-    told: bool,
+    finished: bool,
 }
 
 /// JSON that arrives in pieces.
@@ -59,7 +59,7 @@ impl Reader for LiteLlmMessagesReader {
         if run.stopped {
             return;
         }
-        run.given.fabricated = !self.told;
+        run.given.fabricated = !self.finished;
         run.given.finish.insert(0, self.finish.unwrap_or("stop").to_owned());
     }
 }
@@ -134,7 +134,7 @@ impl LiteLlmMessagesReader {
             Some("content_block_stop") => self.stop(run),
             Some("message_delta") => {
                 let reason = text(Some(dictionary(key(json, "delta")?)?), "stop_reason");
-                self.told = reason.as_ref().is_some_and(|reason| !reason.is_empty());
+                self.finished = reason.as_ref().is_some_and(|reason| !reason.is_empty());
                 self.finish = Some(finish(reason.as_deref().unwrap_or_default()));
                 Ok(())
             }

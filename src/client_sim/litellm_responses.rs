@@ -155,8 +155,8 @@ fn failed(run: &mut ClientRun, error: Option<Value<'_>>) {
     let words = field("message").map(|m| m.as_str().map_or_else(|| python(m), Into::into));
     let words = words.unwrap_or_else(|| "Response API in-stream error".into());
     let code = |name| field(name).map(|c| c.as_str().map_or_else(|| c.source().into(), Into::into));
-    let told: [Option<String>; 2] = [code("code"), text(error, "type")];
-    let (class, words) = litellm(status(&told), &words);
+    let given: [Option<String>; 2] = [code("code"), text(error, "type")];
+    let (class, words) = litellm(status(&given), &words);
     match class {
         "InternalServerError" | "RateLimitError" | "Timeout" => {
             run.fail("MidStreamFallbackError", format!("litellm.MidStreamFallbackError: {words}"));
@@ -166,9 +166,9 @@ fn failed(run: &mut ClientRun, error: Option<Value<'_>>) {
 }
 
 /// The HTTP status that LiteLLM takes an error's code or type for.
-fn status(told: &[Option<String>; 2]) -> u16 {
-    let mut told = told.iter().flatten().map(String::as_str);
-    if told.clone().any(|word| word.starts_with("rate_limit") || word == "insufficient_quota") {
+fn status(given: &[Option<String>; 2]) -> u16 {
+    let mut given = given.iter().flatten().map(String::as_str);
+    if given.clone().any(|word| word.starts_with("rate_limit") || word == "insufficient_quota") {
         return 429;
     }
     let known = |word: &str| match word {
@@ -182,5 +182,5 @@ fn status(told: &[Option<String>; 2]) -> u16 {
         word if word.contains("image") => Some(400),
         word => word.parse().ok().filter(|number| (400..600).contains(number)),
     };
-    told.find_map(known).unwrap_or(500)
+    given.find_map(known).unwrap_or(500)
 }

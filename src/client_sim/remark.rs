@@ -29,7 +29,7 @@ pub(super) struct RunNotes {
     pub nameless: u64,
     pub finish_renamed: Option<String>,
     /// LiteLLM has reported the finish: with the first chunk behind it that is empty.
-    pub finish_told: bool,
+    pub finish_settled: bool,
     /// The body was cut, and the client took that for an end.
     pub cut_passed: bool,
     /// True if the call returned `None` where a stream was promised.

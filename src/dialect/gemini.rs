@@ -327,7 +327,7 @@ fn unwrapped(json: Value<'_>) -> Value<'_> {
 
 #[derive(Default)]
 struct GeminiDecoder {
-    told_model: bool,
+    model_named: bool,
     /// Number of calls that each candidate has made; they carry no index.
     calls: BTreeMap<u32, u64>,
 }
@@ -348,7 +348,7 @@ impl Decoder for GeminiDecoder {
             emit(DecodeEvent::Error(error));
         }
         let Some(json) = json else { return };
-        model_once(&mut self.told_model, || json.str("modelVersion"), emit);
+        model_once(&mut self.model_named, || json.str("modelVersion"), emit);
         let candidates = json.get("candidates").into_iter().flat_map(Value::items);
         for (position, candidate) in candidates.enumerate() {
             self.candidate(candidate, position, emit);

@@ -233,7 +233,7 @@ fn input(request: &ChatRequest, notes: &mut Notes) -> Json {
 
 #[derive(Default)]
 struct GeminiInteractionsDecoder {
-    told_model: bool,
+    model_named: bool,
     /// Calls whose arguments have not arrived yet, by the step's index, with the arguments from the beginning
     /// of the step: an object, mostly empty, which is used only if nothing else arrives.
     held: BTreeMap<u64, String>,
@@ -339,7 +339,7 @@ impl GeminiInteractionsDecoder {
         let Some(interaction) = json.get("interaction").filter(|i| i.kind() == Kind::Object) else {
             return;
         };
-        model_once(&mut self.told_model, || interaction.str("model"), emit);
+        model_once(&mut self.model_named, || interaction.str("model"), emit);
         if let Some(usage) = interaction.get("usage").map(usage_of).filter(Usage::is_given) {
             emit(DecodeEvent::Usage { path: Path::new("interaction.usage", 0), usage });
         }

@@ -92,7 +92,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 
 #[derive(Default)]
 struct LlamaCppDecoder {
-    told_model: bool,
+    model_named: bool,
 }
 
 impl Decoder for LlamaCppDecoder {
@@ -106,7 +106,7 @@ impl Decoder for LlamaCppDecoder {
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
         // The index distinguishes several prompts in one request.
         let choice = json.get("index").and_then(Value::as_u64).unwrap_or(0) as u32;
-        model_once(&mut self.told_model, || json.str("model"), emit);
+        model_once(&mut self.model_named, || json.str("model"), emit);
         emit_text_in(choice, Channel::Content, Path::new("content", 0), json.str("content"), emit);
         // Every piece carries the counts so far; the last ones are the usage.
         if json.get("stop").and_then(Value::as_bool) != Some(true) {

@@ -145,7 +145,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 
 #[derive(Default)]
 struct LmStudioDecoder {
-    told_model: bool,
+    model_named: bool,
     /// True if something of the answer arrived; the end repeats all of it.
     emitted: bool,
     /// Number of calls that have begun; they carry neither index nor id.
@@ -215,7 +215,7 @@ static IN_BODY: LmStudioPaths =
 
 impl LmStudioDecoder {
     fn model(&mut self, json: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-        model_once(&mut self.told_model, || json.str("model_instance_id"), emit);
+        model_once(&mut self.model_named, || json.str("model_instance_id"), emit);
     }
 
     fn emit_text(

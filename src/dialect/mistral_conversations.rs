@@ -44,7 +44,7 @@ impl Dialect for MistralConversations {
 /// Reads one response after the other.
 #[derive(Default)]
 struct MistralConversationsDecoder {
-    told_model: bool,
+    model_named: bool,
 }
 
 impl Decoder for MistralConversationsDecoder {
@@ -65,7 +65,7 @@ impl Decoder for MistralConversationsDecoder {
             }
             "conversation.response.error" => emit_error_in(json, emit),
             "message.output.delta" => {
-                model_once(&mut self.told_model, || json.str("model"), emit);
+                model_once(&mut self.model_named, || json.str("model"), emit);
                 if let Some(content) = json.get("content") {
                     chunk(content, "content", emit);
                 }

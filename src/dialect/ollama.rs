@@ -181,7 +181,7 @@ fn messages(request: &ChatRequest, notes: &mut Notes) -> Json {
 
 #[derive(Default)]
 struct OllamaDecoder {
-    told_model: bool,
+    model_named: bool,
     /// Indices of the calls so far. Every call arrives whole, so none is ever continued.
     calls: BTreeSet<u64>,
 }
@@ -196,7 +196,7 @@ impl Decoder for OllamaDecoder {
             emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        model_once(&mut self.told_model, || json.str("model"), emit);
+        model_once(&mut self.model_named, || json.str("model"), emit);
         // A generated line has `response` and `thinking` at the top, a chat's has a message.
         let message = json.get("message").filter(|m| m.kind() == Kind::Object);
         let fields = match message {

@@ -44,7 +44,7 @@ impl Dialect for OpenAiAssistants {
 /// Reads one run.
 #[derive(Default)]
 struct OpenAiAssistantsDecoder {
-    told_model: bool,
+    model_named: bool,
     /// True if text or a call arrived.
     came: bool,
     failed: bool,
@@ -62,7 +62,7 @@ impl Decoder for OpenAiAssistantsDecoder {
             }
             return;
         };
-        model_once(&mut self.told_model, || json.str("model"), emit);
+        model_once(&mut self.model_named, || json.str("model"), emit);
         match name_of(payload, json).as_ref() {
             "thread.message.delta" => {
                 let content = json.at(&["delta", "content"]);

@@ -150,7 +150,7 @@ pub(super) fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Jso
 #[derive(Default)]
 struct OpenAiChatDecoder {
     /// The model was emitted; every chunk repeats it.
-    told_model: bool,
+    model_named: bool,
 }
 
 impl Decoder for OpenAiChatDecoder {
@@ -175,7 +175,7 @@ impl Decoder for OpenAiChatDecoder {
         if let Some(error) = error(&chunk, json, payload) {
             emit(DecodeEvent::Error(error));
         }
-        model_once(&mut self.told_model, || chunk.model.and_then(Value::as_str), emit);
+        model_once(&mut self.model_named, || chunk.model.and_then(Value::as_str), emit);
         usage(chunk.usage, Path::new("usage", 0), emit);
         usage(chunk.x_groq.and_then(|x| x.get("usage")), Path::new("x_groq.usage", 0), emit);
         let choices = chunk.choices.into_iter().flat_map(Value::items);

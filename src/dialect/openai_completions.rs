@@ -94,7 +94,7 @@ fn write(request: &ChatRequest, notes: &mut Notes) -> Map<String, Json> {
 
 #[derive(Default)]
 struct OpenAiCompletionsDecoder {
-    told_model: bool,
+    model_named: bool,
 }
 
 impl Decoder for OpenAiCompletionsDecoder {
@@ -111,7 +111,7 @@ impl Decoder for OpenAiCompletionsDecoder {
             emit(DecodeEvent::Error(error));
         }
         let Some(json) = payload.json.filter(|j| j.kind() == Kind::Object) else { return };
-        model_once(&mut self.told_model, || json.str("model"), emit);
+        model_once(&mut self.model_named, || json.str("model"), emit);
         let usage = json.get("usage").filter(|u| u.kind() == Kind::Object).map(Usage::openai);
         if let Some(usage) = usage.filter(Usage::is_given) {
             emit(DecodeEvent::Usage { path: Path::new("usage", 0), usage });

@@ -62,7 +62,7 @@ pub(super) fn is_message(json: Value<'_>) -> bool {
 /// Reads the messages of one session.
 #[derive(Default)]
 struct OpenAiRealtimeDecoder {
-    told_model: bool,
+    model_named: bool,
     /// A response ended before the one at hand.
     over: bool,
     /// True if text or a call of the current response arrived.
@@ -80,13 +80,13 @@ impl Decoder for OpenAiRealtimeDecoder {
         match kind.as_ref() {
             "session.created" => {
                 let model = || json.at(&["session", "model"]).and_then(Value::as_str);
-                model_once(&mut self.told_model, model, emit);
+                model_once(&mut self.model_named, model, emit);
             }
             "response.created" => {
                 if self.over {
                     emit(DecodeEvent::Begun);
                 }
-                *self = Self { told_model: self.told_model, ..Self::default() };
+                *self = Self { model_named: self.model_named, ..Self::default() };
             }
             "response.output_text.delta"
             | "response.text.delta"

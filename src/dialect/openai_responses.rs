@@ -72,7 +72,7 @@ impl Dialect for OpenAiResponses {
 
 #[derive(Default)]
 struct OpenAiResponsesDecoder {
-    told_model: bool,
+    model_named: bool,
     reported: ReportedParts,
     /// An error was reported; the failed response that follows it repeats it.
     failed: bool,
@@ -132,7 +132,7 @@ impl Decoder for OpenAiResponsesDecoder {
             }
             ResponsesEvent::Begin => {
                 if self.over {
-                    *self = Self { told_model: self.told_model, ..Self::default() };
+                    *self = Self { model_named: self.model_named, ..Self::default() };
                     emit(DecodeEvent::Begun);
                 }
                 self.other(json, payload, emit);
@@ -183,9 +183,9 @@ impl OpenAiResponsesDecoder {
         let index = if part == PartKind::Summary { "summary_index" } else { "content_index" };
         let (item, number) = (output_index(json), count(json, index));
         let text = json.str(member).unwrap_or_default();
-        let told = &mut self.reported;
-        if !told.has((part, item, number)) && !told.knows(part, item, &text) {
-            told.set((part, item, number), &text);
+        let reported = &mut self.reported;
+        if !reported.has((part, item, number)) && !reported.knows(part, item, &text) {
+            reported.set((part, item, number), &text);
             emit_text(part.channel(), Path::new(member, 0), Some(text), emit);
         }
     }
@@ -264,7 +264,7 @@ impl OpenAiResponsesDecoder {
     }
 
     fn model(&mut self, response: Value<'_>, emit: &mut dyn FnMut(DecodeEvent<'_>)) {
-        model_once(&mut self.told_model, || response.str("model"), emit);
+        model_once(&mut self.model_named, || response.str("model"), emit);
     }
 
     /// An event that adds no text: it may name the model, or be an error without saying so.

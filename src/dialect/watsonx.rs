@@ -47,7 +47,7 @@ impl Dialect for Watsonx {
 /// Reads the results.
 #[derive(Default)]
 struct WatsonxDecoder {
-    told_model: bool,
+    model_named: bool,
     /// The prompt is counted in the first frame, and is 0 in those after it.
     usage: Usage,
 }
@@ -67,7 +67,7 @@ impl Decoder for WatsonxDecoder {
             return emit_error_in(json.get("error").unwrap_or(json), emit);
         }
         let model = || json.str("model_id").or_else(|| json.str("modelId"));
-        model_once(&mut self.told_model, model, emit);
+        model_once(&mut self.model_named, model, emit);
         for (i, result) in json.get("results").into_iter().flat_map(Value::items).enumerate() {
             let path = Path::new("results[#].generated_text", i);
             emit_text(Channel::Content, path, result.str("generated_text"), emit);

@@ -141,13 +141,16 @@ fn unknown(name: &str) -> String {
     let names: Vec<&str> = scenarios().iter().map(|it| it.name.as_str()).collect();
     // No name has a thousand letters, and comparing costs.
     let short: String = name.rsplit('/').next().unwrap_or(name).chars().take(64).collect();
-    let near = similar::get_close_matches(short.as_str(), &names, 4, 0.5);
-    let near: Vec<String> = near.into_iter().map(|name| format!("lab/{name}")).collect();
-    match near.is_empty() {
+    let similar_names = similar::get_close_matches(short.as_str(), &names, 4, 0.5);
+    let similar_names: Vec<String> =
+        similar_names.into_iter().map(|name| format!("lab/{name}")).collect();
+    match similar_names.is_empty() {
         true => {
             format!("The model lab/{short} does not exist. GET /v1/models lists the scenarios.")
         }
-        false => format!("The model lab/{short} does not exist. Near it: {}.", near.join(", ")),
+        false => {
+            format!("The model lab/{short} does not exist. Near it: {}.", similar_names.join(", "))
+        }
     }
 }
 

@@ -224,9 +224,11 @@ fn note_damage(entries: &mut Vec<Entry>, damaged: &[DamagedLine]) {
         let before = place.checked_sub(1).and_then(|i| entries.get(i));
         let is_over = before.is_some_and(|e| matches!(e.kind, EntryKind::End { .. }));
         let after = entries.get(place);
-        let Some(near) = before.filter(|_| !is_over || after.is_none()).or(after) else { continue };
+        let Some(neighbor) = before.filter(|_| !is_over || after.is_none()).or(after) else {
+            continue;
+        };
         let kind = EntryKind::note(Code::SessionDamaged, damage(lines));
-        let note = Entry { exchange: near.exchange, at: near.at, kind };
+        let note = Entry { exchange: neighbor.exchange, at: neighbor.at, kind };
         // Nothing may follow an end, so the note goes before it.
         let place = if is_over && after.is_none() { place - 1 } else { place };
         entries.insert(place, note);

@@ -54,12 +54,12 @@ pub(super) async fn dial(
 }
 
 impl Connection {
-    pub(super) fn tell(&self, kind: EventKind) {
-        self.shared.tell(self.id, self.shared.clock.now(), kind);
+    pub(super) fn emit(&self, kind: EventKind) {
+        self.shared.emit(self.id, self.shared.clock.now(), kind);
     }
 
-    pub(super) fn tell_at(&self, at: Micros, kind: EventKind) {
-        self.shared.tell(self.id, at, kind);
+    pub(super) fn emit_at(&self, at: Micros, kind: EventKind) {
+        self.shared.emit(self.id, at, kind);
     }
 
     /// Records that a client cannot be read.
@@ -67,7 +67,7 @@ impl Connection {
         let (url, upstream) = (format!("{}/", upstream.origin.url()), Arc::clone(upstream));
         let began = self.shared.clock.now();
         let x = self.shared.number(&upstream);
-        self.tell(EventKind::Unread { x, url, upstream, began, why });
+        self.emit(EventKind::Unread { x, url, upstream, began, why });
     }
 
     /// Returns where a request line leads.
@@ -105,7 +105,7 @@ impl Connection {
         let host = route.upstream.origin.authority();
         let at = self.shared.clock.now();
         let began = self.began.take().unwrap_or(at);
-        self.tell_at(
+        self.emit_at(
             at,
             EventKind::Request {
                 x: self.shared.number(&route.upstream),
@@ -127,11 +127,11 @@ impl Connection {
         let tls = if http2 { &self.shared.tls_http2 } else { &self.shared.tls };
         match dial(origin, &self.shared, tls, &mut dialed).await {
             Ok(link) => {
-                self.tell(EventKind::Dialed(dialed));
+                self.emit(EventKind::Dialed(dialed));
                 Some(link)
             }
             Err(no) => {
-                self.tell(EventKind::NoLink(dialed, no));
+                self.emit(EventKind::NoLink(dialed, no));
                 None
             }
         }

@@ -85,8 +85,8 @@ pub(crate) fn recorded<'a>(
     };
     let mut observer = Observer::new(Arc::default(), None, Clock::start(), take);
     let (mut at, mut x) = (0, 0);
-    let mut tell = |at: Micros, kind| observer.take(ConnectionEvent { connection: 0, at, kind });
-    tell(at, EventKind::Open { responses: Arc::default() });
+    let mut emit = |at: Micros, kind| observer.take(ConnectionEvent { connection: 0, at, kind });
+    emit(at, EventKind::Open { responses: Arc::default() });
     loop {
         let (asked, answered) = (client.next(), server.next());
         if asked.is_none() && answered.is_none() {
@@ -104,12 +104,12 @@ pub(crate) fn recorded<'a>(
         };
         let part = |seen| found.borrow_mut().push(EventKind::RequestPart(seen));
         client_read(&mut requests, asked.unwrap_or_default(), request, part);
-        events.into_iter().for_each(|kind| tell(at, kind));
+        events.into_iter().for_each(|kind| emit(at, kind));
         if let Some(bytes) = answered {
-            tell(at, EventKind::Response(bytes::Bytes::copy_from_slice(bytes), false));
+            emit(at, EventKind::Response(bytes::Bytes::copy_from_slice(bytes), false));
         }
     }
-    tell(at, EventKind::Fin(ConnectionSide::Server));
-    tell(at, EventKind::Closed);
+    emit(at, EventKind::Fin(ConnectionSide::Server));
+    emit(at, EventKind::Closed);
     entries
 }

@@ -235,7 +235,7 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>, stop: CancellationTok
 
 impl Shared {
     /// Hands something over to the observer.
-    fn tell(&self, connection: ConnectionId, at: Micros, kind: EventKind) {
+    fn emit(&self, connection: ConnectionId, at: Micros, kind: EventKind) {
         self.backlog.add(kind.len());
         // The observer lives as long as there is a sender.
         let _ = self.events.send(ConnectionEvent { connection, at, kind });

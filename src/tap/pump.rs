@@ -124,7 +124,7 @@ impl Connection {
         loop {
             let step = self.requests.step();
             let at = self.shared.clock.now();
-            self.tell_seen(at);
+            self.emit_seen(at);
             match step {
                 RequestStep::Forward(bytes) if out.is_empty() => {
                     if to.forward(&bytes).await.is_err() {
@@ -170,13 +170,13 @@ impl Connection {
     }
 
     /// Hands over what was seen of requests.
-    fn tell_seen(&mut self, at: Micros) {
+    fn emit_seen(&mut self, at: Micros) {
         let parts: Vec<_> = self.requests.seen().collect();
         for part in parts {
             if let RequestPart::Head { headers, .. } = &part {
                 self.may_upgrade |= head::values(headers, "upgrade").next().is_some();
             }
-            self.tell_at(at, EventKind::RequestPart(part));
+            self.emit_at(at, EventKind::RequestPart(part));
         }
     }
 
@@ -184,7 +184,7 @@ impl Connection {
     async fn begin(&mut self, line: RequestLine, origin: &Origin) -> Result<Bytes, Up> {
         let Some(route) = self.route(&line) else {
             let why = format!("no upstream for {}", line.shown());
-            self.tell(EventKind::Trouble(why));
+            self.emit(EventKind::Trouble(why));
             return Err(Up::Nowhere);
         };
         if route.upstream.origin != *origin {
@@ -206,10 +206,10 @@ impl Connection {
         to: &mut UpstreamWriter<'_, impl AsyncWrite + Unpin>,
     ) -> Up {
         if let Err(e) = end {
-            self.tell_at(at, EventKind::Reset(ConnectionSide::Client, e.to_string()));
+            self.emit_at(at, EventKind::Reset(ConnectionSide::Client, e.to_string()));
             return Up::Reset;
         }
-        self.tell_at(at, EventKind::Fin(ConnectionSide::Client));
+        self.emit_at(at, EventKind::Fin(ConnectionSide::Client));
         match to.to.shutdown().await {
             Ok(()) => Up::Closed,
             Err(_) => Up::Refused,
@@ -330,7 +330,7 @@ pub(super) async fn deliver(
     // does not keep the bytes from being recorded.
     let mut forwarding = std::pin::pin!(forward(to, bytes));
     let at_once = forwarding.as_mut().now_or_never();
-    shared.tell(id, at, EventKind::Response(Bytes::copy_from_slice(bytes), stamped));
+    shared.emit(id, at, EventKind::Response(Bytes::copy_from_slice(bytes), stamped));
     match at_once {
         Some(forwarded) => forwarded,
         None => forwarding.await,
@@ -346,10 +346,10 @@ pub(super) async fn down_ended(
     to: &mut (impl AsyncWrite + Unpin),
 ) -> Down {
     if let Err(e) = end {
-        shared.tell(id, at, EventKind::Reset(ConnectionSide::Server, e.to_string()));
+        shared.emit(id, at, EventKind::Reset(ConnectionSide::Server, e.to_string()));
         return Down::Reset;
     }
-    shared.tell(id, at, EventKind::Fin(ConnectionSide::Server));
+    shared.emit(id, at, EventKind::Fin(ConnectionSide::Server));
     match to.shutdown().await {
         Ok(()) => Down::Closed,
         Err(_) => Down::Refused,

@@ -102,7 +102,7 @@ impl ExchangeRecorder {
     }
 
     /// Hands an entry on, behind the request.
-    fn tell(&mut self, at: Micros, kind: EntryKind, out: &mut impl FnMut(Entry)) {
+    fn emit(&mut self, at: Micros, kind: EntryKind, out: &mut impl FnMut(Entry)) {
         let entry = self.entry(at, kind);
         match self.request {
             Some(_) => self.held.push(entry),
@@ -118,7 +118,7 @@ impl ExchangeRecorder {
         out: &mut impl FnMut(Entry),
     ) {
         let text = self.secrets.mask(&text);
-        self.tell(at, EntryKind::Note { code: code.into(), text, since: None }, out);
+        self.emit(at, EntryKind::Note { code: code.into(), text, since: None }, out);
     }
 
     /// More of the request.
@@ -150,11 +150,11 @@ impl ExchangeRecorder {
             }
             request::RequestPart::Passed(_) => {}
             request::RequestPart::Odd(why) => self.note(at, Code::TapUnread.name(), why, out),
-            request::RequestPart::End => self.tell_request(out),
+            request::RequestPart::End => self.emit_request(out),
             request::RequestPart::Lost(why) => {
                 let text = format!("The request was forwarded and not read to its end: {why}");
                 self.note(at, Code::TapUnread.name(), text, out);
-                self.tell_request(out);
+                self.emit_request(out);
             }
         }
     }
@@ -166,11 +166,11 @@ impl ExchangeRecorder {
 
     /// Nothing more is to be seen of it: what waited for the rest of the request waits no longer.
     pub(super) fn give_up(&mut self, out: &mut impl FnMut(Entry)) {
-        self.tell_request(out);
+        self.emit_request(out);
     }
 
     /// Passes on the request, which is as complete as it gets, and what waited for it.
-    fn tell_request(&mut self, out: &mut impl FnMut(Entry)) {
+    fn emit_request(&mut self, out: &mut impl FnMut(Entry)) {
         let Some(mut request) = self.request.take() else { return };
         request.body = std::mem::take(&mut self.body).freeze();
         request.model =
@@ -205,13 +205,13 @@ impl ExchangeRecorder {
     /// Records how the connection was made.
     pub(super) fn dialed(&mut self, dialed: Dialed, out: &mut impl FnMut(Entry)) {
         if let Some((at, addresses)) = dialed.resolved {
-            self.tell(at, EntryKind::Resolved { addresses }, out);
+            self.emit(at, EntryKind::Resolved { addresses }, out);
         }
         if let Some((at, peer)) = dialed.connected {
-            self.tell(at, EntryKind::Connected { peer: Some(peer) }, out);
+            self.emit(at, EntryKind::Connected { peer: Some(peer) }, out);
         }
         if let Some((at, detail)) = dialed.tls {
-            self.tell(at, EntryKind::Tls { detail }, out);
+            self.emit(at, EntryKind::Tls { detail }, out);
         }
     }
 
@@ -246,7 +246,7 @@ impl ExchangeRecorder {
             head.raw = mask_raw_head(&head.raw, &self.secrets);
         }
         self.web_socket = WebSocketMasker::of(&head).or(self.web_socket.take());
-        self.tell(at, EntryKind::Head(head), out);
+        self.emit(at, EntryKind::Head(head), out);
     }
 
     /// Bytes of a WebSocket. Of another protocol nothing is recorded.
@@ -265,7 +265,7 @@ impl ExchangeRecorder {
                 Sender::Client => EntryKind::Sent { len, bytes, masked },
                 Sender::Server => EntryKind::Body { len, bytes, masked },
             };
-            return self.tell(at, kind, out);
+            return self.emit(at, kind, out);
         }
         let settled = web_socket.take(sender, at, bytes, &mut self.secrets);
         self.settled(at, sender, settled, out);
@@ -318,7 +318,7 @@ impl ExchangeRecorder {
     pub(super) fn body(&mut self, at: Micros, mut bytes: Bytes, out: &mut impl FnMut(Entry)) {
         let len = bytes.len() as u32;
         if self.request.is_some() {
-            return self.tell(at, EntryKind::Body { len, bytes, masked: Vec::new() }, out);
+            return self.emit(at, EntryKind::Body { len, bytes, masked: Vec::new() }, out);
         }
         let keep = self.coded.as_mut().map_or(bytes.len(), |c| c.keeps(&bytes));
         let withheld = bytes.split_off(keep).len();
@@ -357,7 +357,7 @@ impl ExchangeRecorder {
         if self.request.is_none() {
             mask(&mut headers, &self.secrets);
         }
-        self.tell(at, EntryKind::Trailers(headers), out);
+        self.emit(at, EntryKind::Trailers(headers), out);
     }
 
     /// One read of the response, and whether its time is the kernel's.

@@ -35,9 +35,9 @@ pub(super) async fn serve(client: TcpStream, shared: Rc<Shared>, id: ConnectionI
         decrypted: None,
     };
     let opened = EventKind::Open { responses: Arc::clone(&connection.progress) };
-    connection.tell(opened);
+    connection.emit(opened);
     connection.run(ClientSocket::Left(client)).await;
-    connection.tell(EventKind::Closed);
+    connection.emit(EventKind::Closed);
 }
 
 /// The meaning of a connection's first bytes.
@@ -90,9 +90,9 @@ impl Connection {
                 (Some(Up::Elsewhere(line, route)), None) => {
                     // The old connection is closed, and its responses were complete.
                     drop(link);
-                    self.tell(EventKind::Closed);
+                    self.emit(EventKind::Closed);
                     self.progress = Arc::default();
-                    self.tell(EventKind::Open { responses: Arc::clone(&self.progress) });
+                    self.emit(EventKind::Open { responses: Arc::clone(&self.progress) });
                     first = First::Request(line, route);
                 }
                 ends => return break_off(ends, &client, link).await,
@@ -160,12 +160,12 @@ impl Connection {
         match self.shared.routes.only() {
             Some(upstream) => {
                 let upstream = Arc::clone(upstream);
-                self.tell(EventKind::Trouble(format!("{why}; forwarded unread")));
+                self.emit(EventKind::Trouble(format!("{why}; forwarded unread")));
                 self.requests.become_opaque();
                 First::Opaque(upstream)
             }
             None => {
-                self.tell(EventKind::Trouble(format!("{why}; the connection is closed")));
+                self.emit(EventKind::Trouble(format!("{why}; the connection is closed")));
                 First::Nothing
             }
         }
@@ -195,7 +195,7 @@ impl Connection {
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
-        self.tell(EventKind::Trouble(why));
+        self.emit(EventKind::Trouble(why));
         client::last_word(client, answer.as_bytes()).await;
     }
 }

@@ -35,7 +35,7 @@ impl Connection {
         socket.write_all(YES).await.ok()?;
         if !intercept::speaks_tls(&socket).await.ok()? {
             let text = format!("{place}: the client does not speak TLS; forwarded unread");
-            self.tell(EventKind::Trouble(text));
+            self.emit(EventKind::Trouble(text));
             self.forward_unread(&mut ClientSocket::Left(socket), place).await;
             return None;
         }
@@ -49,7 +49,7 @@ impl Connection {
                     "{place}: TLS with the client failed ({why}); it has to trust the certificates in the file \
                      that is in SSL_CERT_FILE"
                 );
-                self.tell(EventKind::Trouble(text));
+                self.emit(EventKind::Trouble(text));
                 None
             }
         }

@@ -40,7 +40,7 @@ pub(super) async fn run(
     (clock, backlogs): (Clock, &[Backlog]),
     cancel: CancellationToken,
     next_id: impl Fn() -> ExchangeId,
-    tell: impl Fn(Entry),
+    emit: impl Fn(Entry),
 ) -> Vec<ExchangeId> {
     let mut hops = Vec::new();
     let mut hop = (x, outgoing);
@@ -51,7 +51,7 @@ pub(super) async fn run(
             x,
             clock,
             backlogs,
-            tell: &tell,
+            emit: &emit,
             echoed: Cell::new(false),
             last: Cell::new(0),
         };
@@ -107,7 +107,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
         cancel: &CancellationToken,
         may_follow: bool,
     ) -> Option<Outgoing> {
-        self.tell(self.clock.now(), EntryKind::Request(Box::new(outgoing.request.clone())));
+        self.emit(self.clock.now(), EntryKind::Request(Box::new(outgoing.request.clone())));
         let mut wire = WireState {
             dialed: Dialed::default(),
             connected: false,
@@ -125,12 +125,12 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
         };
         let at = self.clock.now();
         // Stopped before the headers: report how far it got.
-        self.tell_dialed(&mut wire);
+        self.emit_dialed(&mut wire);
         let timeout = || Stop::new(EndCause::Timeout(Timeout::Total), wire.waited(outgoing));
         let stop = stopped.unwrap_or_else(timeout);
         let (bytes, masked) = wire.masker.finish();
         if !bytes.is_empty() {
-            self.tell(at, EntryKind::Body { len: 0, bytes, masked });
+            self.emit(at, EntryKind::Body { len: 0, bytes, masked });
         }
         let next = wire
             .follow
@@ -139,10 +139,10 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
         if let Some(next) = &next {
             let text = cost(outgoing, next);
             let code = REDIRECT_FOLLOWED.into();
-            self.tell(at, EntryKind::Note { code, text, since: None });
+            self.emit(at, EntryKind::Note { code, text, since: None });
         }
         let detail = outgoing.secrets.mask(&stop.detail);
-        self.tell(at, EntryKind::End { cause: stop.cause, detail });
+        self.emit(at, EntryKind::End { cause: stop.cause, detail });
         next
     }
 
@@ -160,7 +160,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
                     "The machine slept for {long:.1} s, {:.1} s into the session",
                     seconds(now)
                 );
-                self.tell(now, EntryKind::note(Code::Suspended, text));
+                self.emit(now, EntryKind::note(Code::Suspended, text));
             } else if stopped >= STOPPED {
                 let text = format!(
                     "sselens was stopped for {:.1} s, from {:.1} s to {:.1} s: no stall of the stream",
@@ -168,7 +168,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
                     seconds(before.0),
                     seconds(now)
                 );
-                self.tell(now, EntryKind::pause(Code::Suspended, before.0, text));
+                self.emit(now, EntryKind::pause(Code::Suspended, before.0, text));
             }
             before = (now, slept);
         }
@@ -179,7 +179,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
             Ok(linked) => linked,
             Err(stop) => return stop,
         };
-        self.tell_dialed(wire);
+        self.emit_dialed(wire);
         let http2 = outgoing.transport.version == Some(HttpVersion::Http2) || link.is_http2();
         let mut receiver = Receiver {
             exchange: self,
@@ -219,17 +219,17 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
     }
 
     /// The phases before the head, reported when they are known to be over.
-    fn tell_dialed(&self, wire: &mut WireState) {
+    fn emit_dialed(&self, wire: &mut WireState) {
         let Dialed { resolved, connected, tls } = std::mem::take(&mut wire.dialed);
         if let Some((at, addresses)) = resolved {
-            self.tell(at, EntryKind::Resolved { addresses });
+            self.emit(at, EntryKind::Resolved { addresses });
         }
         wire.connected |= connected.is_some();
         if let Some((at, peer)) = connected {
-            self.tell(at, EntryKind::Connected { peer: Some(peer) });
+            self.emit(at, EntryKind::Connected { peer: Some(peer) });
         }
         if let Some((at, detail)) = tls {
-            self.tell(at, EntryKind::Tls { detail });
+            self.emit(at, EntryKind::Tls { detail });
         }
     }
 }

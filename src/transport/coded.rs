@@ -44,8 +44,8 @@ impl Coded {
 
     /// The note, once, when something is withheld.
     pub(crate) fn note(&mut self) -> Option<String> {
-        let tell = self.found && !std::mem::replace(&mut self.reported, true);
-        tell.then(|| {
+        let is_new = self.found && !std::mem::replace(&mut self.reported, true);
+        is_new.then(|| {
             format!(
                 "The answer quotes a secret of yours inside of its {} coding, where it cannot be \
                  masked: it is not kept from there on.",

@@ -66,14 +66,14 @@ impl Engine {
                     let (news, record) = (news.clone(), Arc::clone(&record));
                     let backlogs = Arc::clone(&backlogs);
                     tasks.spawn_local(async move {
-                        let tell = |entry: Entry| {
+                        let emit = |entry: Entry| {
                             record(&entry);
                             // The receiver is gone when the program is about to end.
                             let _ = news.send(News::Entry(entry));
                         };
                         let next_id = || ids.fetch_add(1, Ordering::Relaxed);
                         let hops =
-                            client::run(x, outgoing, (clock, &backlogs), cancel, next_id, tell)
+                            client::run(x, outgoing, (clock, &backlogs), cancel, next_id, emit)
                                 .await;
                         tracing::debug!(x, ?hops, "dealt with");
                         if let Ok(mut over) = over.lock() {

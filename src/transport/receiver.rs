@@ -22,7 +22,7 @@ pub(super) struct ExchangeLog<'a, T> {
     pub(super) x: ExchangeId,
     pub(super) clock: Clock,
     pub(super) backlogs: &'a [Backlog],
-    pub(super) tell: &'a T,
+    pub(super) emit: &'a T,
     /// It was noted that the server quotes a credential.
     pub(super) echoed: Cell<bool>,
     /// Time of the last entry: none is earlier.
@@ -30,17 +30,17 @@ pub(super) struct ExchangeLog<'a, T> {
 }
 
 impl<T: Fn(Entry)> ExchangeLog<'_, T> {
-    pub(super) fn tell(&self, at: Micros, what: EntryKind) {
+    pub(super) fn emit(&self, at: Micros, what: EntryKind) {
         let at = at.max(self.last.get());
         self.last.set(at);
-        (self.tell)(Entry { exchange: self.x, at: Some(at), kind: what });
+        (self.emit)(Entry { exchange: self.x, at: Some(at), kind: what });
     }
 
     /// Notes, once, that the server quotes a credential that was sent.
     fn note_echo(&self, at: Micros, place: &str) {
         if !self.echoed.replace(true) {
             let text = format!("The server quotes a credential of yours in {place} (masked here)");
-            self.tell(at, EntryKind::note(Code::CredentialEchoed, text));
+            self.emit(at, EntryKind::note(Code::CredentialEchoed, text));
         }
     }
 }
@@ -61,7 +61,7 @@ impl<T: Fn(Entry)> Drop for Pause<'_, '_, T> {
             seconds(to),
             crate::text::count(self.bytes, "byte"),
         );
-        self.exchange.tell(to, EntryKind::pause(Code::JournalBehind, self.from, text));
+        self.exchange.emit(to, EntryKind::pause(Code::JournalBehind, self.from, text));
     }
 }
 
@@ -138,7 +138,7 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         if !head.interim {
             self.coded = Coded::of(&head, secrets);
         }
-        self.exchange.tell(at, EntryKind::Head(head));
+        self.exchange.emit(at, EntryKind::Head(head));
         if let Some(name) = quoted {
             self.exchange.note_echo(at, &format!("the response header `{name}`"));
         }
@@ -164,12 +164,12 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
             masked.extend(span);
         }
         let echoes = !masked.is_empty();
-        self.exchange.tell(at, EntryKind::Body { len, bytes, masked });
+        self.exchange.emit(at, EntryKind::Body { len, bytes, masked });
         if echoes {
             self.exchange.note_echo(at, "the response body");
         }
         if let Some(text) = self.coded.as_mut().and_then(Coded::note) {
-            self.exchange.tell(at, EntryKind::note(Code::BodyWithheld, text));
+            self.exchange.emit(at, EntryKind::note(Code::BodyWithheld, text));
         }
         if over { Err(Stop::new(EndCause::Limit(Limit::Body), "")) } else { Ok(()) }
     }
@@ -178,11 +178,11 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         for (name, value) in &mut trailers {
             *value = super::request::mask_header(name, value, &self.outgoing.secrets);
         }
-        self.exchange.tell(at, EntryKind::Trailers(trailers));
+        self.exchange.emit(at, EntryKind::Trailers(trailers));
     }
 
     pub(super) fn note(&self, at: Micros, code: Code, text: &str) {
-        self.exchange.tell(at, EntryKind::note(code, self.outgoing.secrets.mask(text)));
+        self.exchange.emit(at, EntryKind::note(code, self.outgoing.secrets.mask(text)));
     }
 }
 

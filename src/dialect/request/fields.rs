@@ -183,8 +183,8 @@ pub fn likely_field(dialect: &str, field: &str) -> Option<&'static str> {
         return Some(same);
     }
     let most = (field.chars().count() / 4).min(2);
-    let near = known.iter().map(|k| (distance(k, field), *k)).min_by_key(|(n, _)| *n);
-    near.filter(|(n, _)| (1..=most).contains(n)).map(|(_, k)| k)
+    let nearest = known.iter().map(|k| (distance(k, field), *k)).min_by_key(|(n, _)| *n);
+    nearest.filter(|(n, _)| (1..=most).contains(n)).map(|(_, k)| k)
 }
 
 /// Returns how many letters are to be inserted, left out, exchanged or swapped to turn one word into another.

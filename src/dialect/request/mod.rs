@@ -251,8 +251,8 @@ impl Effort {
                 _ => of("high"),
             }),
             Effort::Tokens(n) => {
-                let near = BUDGETS[..3].iter().min_by_key(|(_, tokens)| tokens.abs_diff(*n));
-                near.and_then(|(word, _)| of(word))
+                let nearest = BUDGETS[..3].iter().min_by_key(|(_, tokens)| tokens.abs_diff(*n));
+                nearest.and_then(|(word, _)| of(word))
             }
         };
         word.or_else(|| known.last().copied()).unwrap_or("high")

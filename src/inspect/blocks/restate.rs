@@ -214,8 +214,8 @@ impl BlockEngine {
             let inner = || live.inner.iter().any(|p| self.live[*p as usize].text.agrees(text));
             live.text.is_given() && live.text.agrees(text) || inner()
         };
-        let near = || free.iter().take(MAX_MATCHED).filter(same);
-        near().find(says).or_else(|| near().next()).copied()
+        let alike = || free.iter().take(MAX_MATCHED).filter(same);
+        alike().find(says).or_else(|| alike().next()).copied()
     }
 }
 

@@ -187,9 +187,9 @@ fn silence_upstream(a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Option<Micros
     let start = a.seen.timing.request?;
     let before = moments(a).map(|at| at.saturating_sub(start)).filter(|at| *at <= end);
     let silence = before.max().map(|last| end - last);
-    let near = silence.filter(|silence| silence.abs_diff(own) <= APART);
+    let close = silence.filter(|silence| silence.abs_diff(own) <= APART);
     // Both calls have jitter of their own: the rounder one is more likely to be a limit.
-    Some(near.filter(|silence| from_second(*silence) < from_second(own)).unwrap_or(own))
+    Some(close.filter(|silence| from_second(*silence) < from_second(own)).unwrap_or(own))
 }
 
 /// Reports a limit on the whole answer: the other was closed at a round time, though the direct call was not

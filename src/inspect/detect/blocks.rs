@@ -14,11 +14,11 @@ pub(super) struct BlocksDetector;
 
 impl Detector for BlocksDetector {
     fn frame(&mut self, facts: &Facts, view: &FrameView<'_>, findings: &mut Findings) {
-        tell(facts, facts.blocks.faults_of(view.index), findings);
+        raise_all(facts, facts.blocks.faults_of(view.index), findings);
     }
 
     fn end(&mut self, facts: &Facts, findings: &mut Findings) {
-        tell(facts, facts.blocks.last_faults(), findings);
+        raise_all(facts, facts.blocks.last_faults(), findings);
         if !refused(facts) {
             restated_otherwise(facts, findings);
             thought_aloud(facts, findings);
@@ -26,7 +26,7 @@ impl Detector for BlocksDetector {
     }
 }
 
-fn tell(facts: &Facts, faults: &[BlockFault], findings: &mut Findings) {
+fn raise_all(facts: &Facts, faults: &[BlockFault], findings: &mut Findings) {
     if facts.misread().is_some() || refused(facts) {
         return;
     }

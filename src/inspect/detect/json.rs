@@ -163,8 +163,8 @@ fn no_json(
     while !data.is_char_boundary(from) {
         from -= 1;
     }
-    let near = text::preview(&data[from..], 32);
-    let message = format!("Frame {} is not JSON: {error}, near `{near}`", view.index);
+    let excerpt = text::preview(&data[from..], 32);
+    let message = format!("Frame {} is not JSON: {error}, near `{excerpt}`", view.index);
     findings.raise(Code::JsonMalformed, view.place_in_data(error.offset), message);
 }
 

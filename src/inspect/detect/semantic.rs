@@ -30,7 +30,7 @@ pub(super) struct SemanticDetector {
     data: String,
     /// The first frame that had content to read.
     spoke: Option<u32>,
-    think_told: bool,
+    think_reported: bool,
     /// The first frame that repeats the one before it.
     twice: Option<u32>,
 }
@@ -174,7 +174,7 @@ impl SemanticDetector {
             }
             if content {
                 self.think(facts, each, &delta, findings);
-                if self.spoke.is_none() && !text.trim().is_empty() && !self.think_told {
+                if self.spoke.is_none() && !text.trim().is_empty() && !self.think_reported {
                     self.spoke = Some(each.index);
                 }
             } else {
@@ -220,11 +220,11 @@ impl SemanticDetector {
         delta: &Delta,
         findings: &mut Findings,
     ) {
-        if self.think_told {
+        if self.think_reported {
             return;
         }
         let Some(think) = facts.answer().think(delta.choice).filter(|t| t.any()) else { return };
-        self.think_told = true;
+        self.think_reported = true;
         let start = facts.answer().range_of(delta).start;
         if think.close_only {
             let message =

@@ -136,7 +136,7 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
         }
         Some(_) if findings.tally.of(Code::DialectMismatch) > 0 => {}
         // Evidence in the bytes stands, even if little was received.
-        Some(dialect) if is_told(facts, dialect) => {}
+        Some(dialect) if is_named(facts, dialect) => {}
         Some(dialect) if is_silent(facts) => {
             let name = dialect.name();
             let message = format!("Nothing here is {name}; the fields are {}", names());
@@ -152,7 +152,7 @@ fn dialect(facts: &Facts, findings: &mut Findings) {
 }
 
 /// Returns whether the bytes themselves say that they are of this dialect.
-fn is_told(facts: &Facts, dialect: &dyn Dialect) -> bool {
+fn is_named(facts: &Facts, dialect: &dyn Dialect) -> bool {
     facts.recognized().is_some_and(|found| {
         found.sign.confidence > Confidence::Guess && found.dialect.family() == dialect.family()
     })

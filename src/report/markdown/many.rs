@@ -124,15 +124,15 @@ impl<'a> Question<'a> {
     }
 
     /// Returns each disposition with its count, the most frequent first.
-    fn fates(&self) -> String {
-        let mut fates = BTreeMap::<String, usize>::new();
+    fn dispositions(&self) -> String {
+        let mut dispositions = BTreeMap::<String, usize>::new();
         for i in &self.exchanges {
-            *fates.entry(disposition(i)).or_default() += 1;
+            *dispositions.entry(disposition(i)).or_default() += 1;
         }
-        let mut fates: Vec<_> = fates.into_iter().collect();
-        fates.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let mut dispositions: Vec<_> = dispositions.into_iter().collect();
+        dispositions.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         let causes: Vec<_> =
-            fates.iter().map(|(disposition, n)| format!("{n} × {disposition}")).collect();
+            dispositions.iter().map(|(disposition, n)| format!("{n} × {disposition}")).collect();
         causes.join(", ")
     }
 }
@@ -144,7 +144,7 @@ fn matrix(asked: &[Question<'_>], out: &mut impl Write) -> io::Result<()> {
         let Tries { n, failed } = a.tries();
         let (whom, size) = (in_cell(&code(&a.whom)), group(a.size as u64));
         let failed = interval(failed, n);
-        writeln!(out, "| {whom} | {size} | {n} | {failed} | {} |", a.fates())?;
+        writeln!(out, "| {whom} | {size} | {n} | {failed} | {} |", a.dispositions())?;
     }
     writeln!(out)
 }

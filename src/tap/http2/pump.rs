@@ -47,7 +47,7 @@ struct Half<'a> {
 impl Connection {
     /// Serves a client that has begun with HTTP/2, to its end.
     pub(in crate::tap) async fn http2(&mut self, mut client: ClientSocket) {
-        self.tell(EventKind::Http2(Http2Event::Begin));
+        self.emit(EventKind::Http2(Http2Event::Begin));
         let mut requests = Http2Requests::new(self.decrypted.is_none());
         let upstream = self.decrypted.clone().or_else(|| self.shared.routes.sole().map(Arc::clone));
         let (aside, asides) = unbounded_channel();
@@ -135,7 +135,7 @@ impl Half<'_> {
         if self.upstream.is_none() {
             let text = "an HTTP/2 connection without a request that can be read: closed; name an upstream \
                         with --to, and it is forwarded";
-            self.connection.tell(EventKind::Trouble(text.to_owned()));
+            self.connection.emit(EventKind::Trouble(text.to_owned()));
         }
         self.upstream.clone()
     }
@@ -245,7 +245,7 @@ impl requests::RequestHandler for Half<'_> {
                         what()
                     ),
                 };
-                self.connection.tell(EventKind::Trouble(why));
+                self.connection.emit(EventKind::Trouble(why));
                 self.refuse(asked);
                 return RequestChoice::Refuse;
             }
@@ -261,7 +261,7 @@ impl requests::RequestHandler for Half<'_> {
             upstream: Arc::clone(&upstream),
             began: self.began,
         };
-        self.connection.tell_at(self.at, EventKind::Http2(Http2Event::Stream(Box::new(stream))));
+        self.connection.emit_at(self.at, EventKind::Http2(Http2Event::Stream(Box::new(stream))));
         if self.connection.decrypted.is_some() {
             return RequestChoice::AsItIs;
         }
@@ -284,7 +284,7 @@ impl requests::RequestHandler for Half<'_> {
                     self.connection.unread(&upstream, why);
                 }
             }
-            seen => self.connection.tell_at(self.at, EventKind::Http2(Http2Event::Seen(seen))),
+            seen => self.connection.emit_at(self.at, EventKind::Http2(Http2Event::Seen(seen))),
         }
     }
 }

@@ -90,11 +90,11 @@ impl Scale {
         } else {
             (0, at)
         };
-        let near = guess(last.frame, before.frame);
-        let frame = partition_galloping(frames.len(), near, |i| frames.at(i).end() <= offset);
-        let near = guess(last.delta, before.delta);
+        let guessed = guess(last.frame, before.frame);
+        let frame = partition_galloping(frames.len(), guessed, |i| frames.at(i).end() <= offset);
+        let guessed = guess(last.delta, before.delta);
         let delta =
-            partition_galloping(deltas.len(), near, |i| (deltas.frame_at(i) as usize) < frame);
+            partition_galloping(deltas.len(), guessed, |i| (deltas.frame_at(i) as usize) < frame);
         // If times run backwards, in a manipulated file, the edges must not cross.
         let (frame, delta) = (frame.max(last.frame), delta.max(last.delta));
         Edge { read, frame, delta }
@@ -157,12 +157,12 @@ pub(super) fn frame_at(exchange: &Exchange, now: Micros, area: Rect, x: u16) -> 
         false => middle,
     };
     let after = inspection.frames().partition_point(|f| f.end() <= offset);
-    let near = [after.checked_sub(1), Some(after)];
+    let beside = [after.checked_sub(1), Some(after)];
     let distance = |frame: &usize| match scale.timed {
         true => inspection.frame_at(*frame).map_or(u64::MAX, |at| at.abs_diff(middle)),
         false => inspection.frames().at(*frame).offset.abs_diff(middle),
     };
-    near.into_iter().flatten().filter(|f| *f < inspection.frames().len()).min_by_key(distance)
+    beside.into_iter().flatten().filter(|f| *f < inspection.frames().len()).min_by_key(distance)
 }
 
 /// Consecutive columns in which no data arrived.

@@ -208,10 +208,10 @@ fn waits(
     cells: &mut [(&'static str, Role)],
 ) {
     let deltas = inspection.answer().deltas();
-    let at = |delta: usize, near: (Edge, Edge)| -> Option<Micros> {
+    let at = |delta: usize, edges: (Edge, Edge)| -> Option<Micros> {
         let frame = inspection.frames().get(deltas.get(delta)?.frame as usize)?;
         let i = inspection.reads().before(frame.end());
-        inspection.reads().get(i.max(near.0.read)).filter(|_| i < near.1.read)?.at
+        inspection.reads().get(i.max(edges.0.read)).filter(|_| i < edges.1.read)?.at
     };
     let mut longest = vec![0; cells.len()];
     let mut last: Option<(usize, Micros)> = None;
@@ -220,12 +220,12 @@ fn waits(
         if from == to {
             continue;
         }
-        let near = (e[0], e[1]);
+        let edges = (e[0], e[1]);
         let mut before = None;
         for delta in (from..to).step_by((to - from).div_ceil(SAMPLES)) {
             let began = if delta == from { last.map(|l| l.1) } else { before };
             let began = began.filter(|_| delta == from || to - from <= SAMPLES);
-            let now = at(delta, near);
+            let now = at(delta, edges);
             if let (Some(began), Some(now)) = (began, now) {
                 longest[i] = longest[i].max(now.saturating_sub(began));
             }
@@ -235,7 +235,7 @@ fn waits(
             let wait = longest[i];
             longest[column + 1..i].fill(wait);
         }
-        last = at(to - 1, near).or(before).map(|t| (i, t));
+        last = at(to - 1, edges).or(before).map(|t| (i, t));
     }
     let largest = longest.iter().copied().max().unwrap_or(0);
     for (cell, wait) in cells.iter_mut().zip(longest) {

@@ -106,8 +106,8 @@ fn sign(disposition: Disposition) -> (&'static str, Role) {
 }
 
 fn summary(done: &Translation, doc: &mut Doc) {
-    let fates = [Disposition::Lost, Disposition::Changed, Disposition::Added];
-    let some: Vec<_> = fates.into_iter().filter(|f| done.count(*f) > 0).collect();
+    let shown = [Disposition::Lost, Disposition::Changed, Disposition::Added];
+    let some: Vec<_> = shown.into_iter().filter(|f| done.count(*f) > 0).collect();
     if some.is_empty() {
         doc.plain("Everything in the body can be translated").line();
         return;
