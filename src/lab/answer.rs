@@ -149,7 +149,10 @@ fn unknown(name: &str) -> String {
             format!("The model lab/{short} does not exist. GET /v1/models lists the scenarios.")
         }
         false => {
-            format!("The model lab/{short} does not exist. Near it: {}.", similar_names.join(", "))
+            format!(
+                "The model lab/{short} does not exist. Similar names: {}.",
+                similar_names.join(", ")
+            )
         }
     }
 }

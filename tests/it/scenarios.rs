@@ -86,7 +86,7 @@ const fn not(code: &'static str, dialects: &'static [&'static str]) -> Exception
 }
 
 /// A finding that has another name in these dialects.
-const fn told_as(
+const fn found_as(
     code: &'static str,
     dialects: &'static [&'static str],
     instead: &'static [&'static str],
@@ -116,52 +116,52 @@ const EXCEPTIONS: &[Exception] = &[
     not("done-duplicated", WITHOUT_DONE),
     not("done-early", WITHOUT_DONE),
     // Where the stream's own last event is the end, the lab omits that event instead of [DONE].
-    told_as(
+    found_as(
         "missing-done",
         &["openai-responses", "bedrock-converse", "bedrock-invoke"],
         &["terminal-event-missing"],
     ),
-    told_as("missing-done", &["anthropic"], &["message-stop-missing"]),
+    found_as("missing-done", &["anthropic"], &["message-stop-missing"]),
     // Anthropic puts several tokens into a delta by design.
     not("micro-batching", &["anthropic"]),
-    told_as("missing-done", &["gemini-array"], &["truncated-json-array"]),
+    found_as("missing-done", &["gemini-array"], &["truncated-json-array"]),
     // What the lab sends after Responses' last event, and after the end of an array.
-    told_as("done-early", &["openai-responses"], &["content-after-finish"]),
-    told_as("done-early", &["gemini-array"], &["finish-missing"]),
+    found_as("done-early", &["openai-responses"], &["content-after-finish"]),
+    found_as("done-early", &["gemini-array"], &["finish-missing"]),
     // Responses finishes only in its last event, so content before that is no fault.
     not("content-after-finish", &["openai-responses"]),
     not("finish-repeated", &["openai-responses"]),
     // The lab's response always has a status.
     not("finish-missing", &["openai-responses"]),
     // The finish reason is in the event that ends the stream, so both are missing.
-    told_as(
+    found_as(
         "finish-missing",
         &["openai-responses", "bedrock-converse", "bedrock-invoke", "cohere-v2"],
         &["terminal-event-missing"],
     ),
-    told_as("finish-missing", &["anthropic"], &["message-stop-missing"]),
-    told_as("finish-missing", &["ollama"], &["ollama-no-done"]),
-    told_as("finish-missing", &["gemini-array"], &["truncated-json-array"]),
+    found_as("finish-missing", &["anthropic"], &["message-stop-missing"]),
+    found_as("finish-missing", &["ollama"], &["ollama-no-done"]),
+    found_as("finish-missing", &["gemini-array"], &["truncated-json-array"]),
     // The lab omits one blank line, and here it is not the one after the last event.
-    told_as("sse-no-final-blank", &["openai-responses"], &["terminal-event-missing"]),
-    told_as("sse-no-final-blank", &["anthropic"], &["message-stop-missing"]),
+    found_as("sse-no-final-blank", &["openai-responses"], &["terminal-event-missing"]),
+    found_as("sse-no-final-blank", &["anthropic"], &["message-stop-missing"]),
     // Anthropic's filter is a refusal, and is reported as one.
-    told_as("content-filtered", &["anthropic", "bedrock-invoke"], &["refusal"]),
+    found_as("content-filtered", &["anthropic", "bedrock-invoke"], &["refusal"]),
     // These dialects have no finish reason for a filter, and Chat's is unknown to them.
-    told_as(
+    found_as(
         "content-filtered",
         &["mistral", "ollama", "cohere-v2"],
         &["content-filtered", "finish-unknown"],
     ),
     // Each dialect has its own form for an error in the stream.
-    told_as("error-object", &["openai-responses"], &["sse-event-error", "error-shape-drift"]),
-    told_as("error-object", &["anthropic"], &["sse-event-error"]),
-    told_as("error-object", &["mistral", "cohere-v2"], &["error-flat"]),
-    told_as("error-object", &["ollama"], &["ollama-error-line"]),
+    found_as("error-object", &["openai-responses"], &["sse-event-error", "error-shape-drift"]),
+    found_as("error-object", &["anthropic"], &["sse-event-error"]),
+    found_as("error-object", &["mistral", "cohere-v2"], &["error-flat"]),
+    found_as("error-object", &["ollama"], &["ollama-error-line"]),
     // Gemini writes it without "data:", in the midst of its events.
-    told_as("error-object", &["gemini"], &["sse-raw-json"]),
+    found_as("error-object", &["gemini"], &["sse-raw-json"]),
     not("error-200-first-frame", &["gemini"]),
-    told_as("finish-error", &["cohere-v2"], &["error-flat"]),
+    found_as("finish-error", &["cohere-v2"], &["error-flat"]),
     // About event streams: framing, headers, text.
     not("content-length-on-stream", OTHER_LINES),
     not("gzip-sse", OTHER_LINES),
@@ -171,7 +171,7 @@ const EXCEPTIONS: &[Exception] = &[
     // The spaces and the other line end belong to [DONE].
     not("sse-two-spaces", &["gemini"]),
     not("sse-mixed-newlines", &["gemini"]),
-    told_as("ndjson-in-sse", &["openai-responses", "anthropic", "cohere-v2"], &["sse-raw-json"]),
+    found_as("ndjson-in-sse", &["openai-responses", "anthropic", "cohere-v2"], &["sse-raw-json"]),
     // About Chat's own JSON.
     not("choice-index-gap", &["openai-completions"]),
     not("choices-interleaved", &["openai-completions"]),
@@ -198,25 +198,25 @@ const EXCEPTIONS: &[Exception] = &[
         &["mistral", "gemini", "gemini-array", "ollama", "cohere-v2", "bedrock-converse"],
     ),
     // Arguments are an object here; if they are not JSON, a string takes the object's place.
-    told_as(
+    found_as(
         "tool-args-invalid-at-end",
         &["gemini", "gemini-array", "ollama"],
         &["tool-args-double-encoded"],
     ),
     // These have no finish reason for calls.
     not("tool-finish-without-call", &["openai-responses", "gemini", "gemini-array", "ollama"]),
-    told_as("tool-finish-without-call", &["openai-completions"], &["finish-unknown"]),
+    found_as("tool-finish-without-call", &["openai-completions"], &["finish-unknown"]),
     // A stream that stops early leaves its block open, where the dialect closes blocks.
-    told_as("done-early", BLOCKS, &["block-not-closed"]),
-    told_as("finish-missing", BLOCKS, &["block-not-closed"]),
+    found_as("done-early", BLOCKS, &["block-not-closed"]),
+    found_as("finish-missing", BLOCKS, &["block-not-closed"]),
     // The lost frame leaves a gap in the sequence numbers, and its text differs from the final one.
-    told_as(
+    found_as(
         "sse-missing-blank",
         &["openai-responses"],
         &["deltas-differ-from-done", "sequence-gap"],
     ),
     // The last event, which parsers drop by the standard, is the terminal one.
-    told_as("sse-no-final-blank", &["cohere-v2"], &["terminal-event-missing"]),
+    found_as("sse-no-final-blank", &["cohere-v2"], &["terminal-event-missing"]),
 ];
 
 /// What a scenario promises, it shows in every dialect that it plays in; and what is sound in Chat is sound
