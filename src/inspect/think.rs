@@ -29,7 +29,7 @@ impl Think {
     pub fn update(&mut self, content: &str) {
         // A delta is mostly shorter than a vectorized search is worth.
         let new = &content.as_bytes()[self.scan..];
-        if new.len() < 32 && !new.iter().any(|b| *b == b'<') {
+        if new.len() < 32 && !new.contains(&b'<') {
             self.scan = content.len();
             return;
         }
