@@ -1,7 +1,8 @@
 //! The configuration: default < file < environment < flag.
 //!
-//! The default is a file too (`assets/default-config.toml`), read by the same code as the user's,
-//! so it documents itself. Unknown names are errors that name file and line.
+//! The default is a file too (`assets/default-config.toml`), so it documents itself; `build.rs` takes it apart,
+//! and a test holds that to what the code for the user's file reads. Unknown names are errors that name file
+//! and line.
 
 mod env;
 mod error;
