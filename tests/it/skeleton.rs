@@ -222,3 +222,13 @@ fn streams_with_a_member_too_many_are_judged_the_same() {
         assert_same(&case, body.as_bytes(), &[]);
     });
 }
+
+/// A fuzzer's stream, damaged, in which Anthropic's events follow while blocks of Cohere's are open: their index
+/// spaces are of another table.
+#[test]
+fn blocks_of_one_dialect_are_open_when_another_begins() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let body = std::fs::read(root.join("tests/streams/another-dialect.sse")).unwrap();
+    let body = repeated(&body, 3);
+    assert_same(&case("sound--auto"), &body, &[body.len() / 2]);
+}

@@ -143,7 +143,7 @@ impl BlockEngine {
         }
         for at in std::mem::take(&mut self.open) {
             let live = &self.live[at as usize];
-            let space = &table.spaces[usize::from(live.space)];
+            let Some(space) = live.of else { continue };
             let kind = self.list[at as usize].kind.as_str();
             // Parts end with their item.
             let parent = self.list[at as usize].parent;

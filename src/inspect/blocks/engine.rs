@@ -8,7 +8,7 @@ use super::super::findings::MAX_PER_CODE;
 use super::super::{Answer, Code, Severity};
 use super::identity::Identity;
 use super::streamed::BlockText;
-use super::table::{Does, EventRow, Table, Tag, text_at};
+use super::table::{Does, EventRow, Space, Table, Tag, text_at};
 use super::{Block, BlockFault, MAX_BLOCKS};
 use crate::journal::Request;
 use crate::json::Value;
@@ -41,8 +41,10 @@ impl Surroundings<'_> {
 /// Facts about a block beyond what it shows.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Live {
-    /// Its index space.
+    /// The number of its index space in its dialect's table.
     pub(super) space: u8,
+    /// That space. The events after it may be of another dialect, and of another table.
+    pub(super) of: Option<&'static Space>,
     /// The places of the blocks inside it.
     pub(super) inner: Vec<u32>,
     /// Its text, where the dialect says it again.
@@ -290,7 +292,8 @@ impl BlockEngine {
             opened: self.frame,
             ..Block::default()
         });
-        self.live.push(Live { space: space as u8, ..Live::default() });
+        let of = Some(&table.spaces[space]);
+        self.live.push(Live { space: space as u8, of, ..Live::default() });
         if let Some(parent) = parent {
             self.live[parent as usize].inner.push(at);
         }

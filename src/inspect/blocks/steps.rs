@@ -173,7 +173,7 @@ impl BlockEngine {
         };
         for at in open.into_iter().filter(|at| self.open.contains(at)) {
             let live = &mut self.live[at as usize];
-            if table.spaces[usize::from(live.space)].group == Some(group) {
+            if live.of.is_some_and(|space| space.group == Some(group)) {
                 live.overlapped = Some((frame, by));
             }
         }
@@ -376,7 +376,7 @@ impl BlockEngine {
                 self.item_done(at, item, around);
             }
             for inner in self.live[at as usize].inner.clone() {
-                self.close(table, inner);
+                self.close(inner);
             }
         }
         match self.list[at as usize].closed {
@@ -391,7 +391,7 @@ impl BlockEngine {
             }
             Some(_) => {}
         }
-        self.close(table, at);
+        self.close(at);
     }
 
     /// Adds a block that arrives in one event.
@@ -408,7 +408,7 @@ impl BlockEngine {
         self.list[at as usize].announced = true;
         self.list[at as usize].name =
             text_at(json, space.name).map(|name| text::preview(&name, 200));
-        self.close(table, at);
+        self.close(at);
     }
 
     /// A step ends: nothing is added to the blocks of its space any more.
@@ -434,14 +434,14 @@ impl BlockEngine {
     }
 
     /// Closes a block, and says if it was open beside another.
-    pub(super) fn close(&mut self, table: &'static Table, at: u32) {
+    pub(super) fn close(&mut self, at: u32) {
         if self.list[at as usize].closed.is_some() {
             return;
         }
         self.list[at as usize].closed = Some(self.frame);
         self.open.remove(&at);
-        if let Some((frame, by)) = self.live[at as usize].overlapped.take() {
-            let space = &table.spaces[usize::from(self.live[at as usize].space)];
+        let live = &mut self.live[at as usize];
+        if let (Some((frame, by)), Some(space)) = (live.overlapped.take(), live.of) {
             self.fault(Code::BlockNotClosed, space.overlap, |e| e.overlapped(at, frame, by));
         }
     }

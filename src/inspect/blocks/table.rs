@@ -80,6 +80,7 @@ impl Table {
 }
 
 /// One index space of blocks.
+#[derive(Debug)]
 pub(super) struct Space {
     /// The dialect's word for one of them.
     pub(super) noun: &'static str,
@@ -151,6 +152,7 @@ impl Space {
 }
 
 /// Place of a word.
+#[derive(Debug)]
 pub(super) enum Tag {
     /// At a path.
     At(&'static [&'static str]),
