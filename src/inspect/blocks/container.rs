@@ -66,6 +66,12 @@ impl BlockEngine {
             self.container += 1;
         }
         self.begun = Some(text::preview(&id, 200));
+        self.forget();
+        self.filled(table, json);
+    }
+
+    /// Nothing is open any more, and every key is free again.
+    fn forget(&mut self) {
         (self.finished, self.announced) = (false, false);
         self.keys.clear();
         self.names.clear();
@@ -75,7 +81,19 @@ impl BlockEngine {
         self.open.clear();
         self.latest.clear();
         self.identity.reset();
-        self.filled(table, json);
+    }
+
+    /// Follows the events of a table. What those of another dialect opened is of another answer: their indexes
+    /// and ids mean nothing to the events from here on, which cannot close it either.
+    pub(super) fn follow(&mut self, table: &'static Table) {
+        if self.table.is_some_and(|before| std::ptr::eq(before, table)) {
+            return;
+        }
+        if self.table.replace(table).is_some() && !self.list.is_empty() {
+            self.forget();
+            self.container += 1;
+            self.begun = None;
+        }
     }
 
     /// Blocks that the first event has already, whole.

@@ -82,6 +82,8 @@ pub(super) type BlockKey = (u8, u64, u64);
 /// The fold over one exchange.
 #[derive(Default, Clone)]
 pub(super) struct BlockEngine {
+    /// The table of the last event.
+    pub(super) table: Option<&'static Table>,
     pub(super) list: Vec<Block>,
     pub(super) live: Vec<Live>,
     pub(super) faults: Vec<BlockFault>,
@@ -218,6 +220,7 @@ impl BlockEngine {
         if self.is_full() {
             return;
         }
+        self.follow(table);
         let name = match table.name_key {
             "" => Cow::Borrowed(event),
             key => match json.str(key).filter(|name| !name.is_empty()) {

@@ -88,6 +88,24 @@ fn dialects_without_events_for_blocks_have_their_channels() {
     assert_eq!(blocks, ["content channel 0 0..Some(3) 2/2", "call 0 1..Some(3) 1/2"]);
 }
 
+/// Events of another dialect, as a gateway may write them in front of a provider's.
+#[test]
+fn indexes_of_another_dialect_are_other_blocks() {
+    let body = sse(&[
+        r#"{"type":"start"}"#,
+        r#"{"type":"text-start"}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#,
+        r#"{"type":"content_block_stop","index":0}"#,
+        r#"{"type":"message_stop"}"#,
+    ]);
+    let inspection = inspect("auto", &body);
+    let blocks: Vec<_> = inspection.blocks().iter().map(shown).collect();
+    assert_eq!(blocks, ["text part 1..None 0/0", "text block 0 2..Some(4) 1/2"]);
+    let code = |code| inspection.findings().iter().any(|found| found.code == code);
+    assert!(!code(Code::BlockReopened) && !code(Code::BlockNotClosed));
+}
+
 /// Endless blocks from a server take bounded memory and time.
 #[test]
 fn a_million_blocks_are_cheap() {
