@@ -14,6 +14,7 @@ pub struct Rising {
 
 impl Rising {
     /// Adds a number.
+    #[inline]
     pub fn push(&mut self, number: u64) {
         let base = self.bases.last().map(|base| base.1);
         let distance = base.and_then(|base| u32::try_from(number.checked_sub(base)?).ok());
@@ -84,6 +85,7 @@ impl<T> Default for Runs<T> {
 
 impl<T: Copy + PartialEq> Runs<T> {
     /// Adds the value of a place that follows all earlier ones.
+    #[inline]
     pub fn push(&mut self, index: usize, value: T) {
         if self.runs.last().is_none_or(|run| run.1 != value) {
             self.runs.push((index as u32, value));

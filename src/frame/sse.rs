@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::{Frame, FrameKind, Frames, MAX_FRAME};
+use crate::text;
 
 /// Number of comments and ignored fields that are kept as text; the rest is counted.
 pub const MAX_LIST: usize = 1000;
@@ -218,25 +219,24 @@ impl Sse {
     /// Reads what is new. Without `SHORTCUT` every line goes the general way, which tests hold the
     /// shorter one against.
     pub(super) fn read<const SHORTCUT: bool>(&mut self, body: &[u8], frames: &mut Frames) {
-        self.validate(body);
         if self.after_cr && self.scan < body.len() {
             self.after_cr = false;
             if body[self.scan] == b'\n' {
                 self.line_endings.cr -= 1;
                 self.line_endings.crlf += 1;
-                self.scan += 1;
-                self.line = self.scan;
+                self.begin_line(self.scan + 1);
             }
         }
-        while let Some(i) = line_end(&body[self.scan..]) {
-            let end = self.scan + i;
+        let mut is_validated = false;
+        while let Some(end) = self.line_end::<SHORTCUT>(body, &mut is_validated) {
             if SHORTCUT {
                 if let Some(next) = self.common_event(body, end, frames) {
-                    (self.frame, self.line, self.scan) = (next, next, next);
+                    self.frame = next;
+                    self.begin_line(next);
                     continue;
                 }
                 if self.common_name(body, end) {
-                    (self.line, self.scan) = (end + 1, end + 1);
+                    self.begin_line(end + 1);
                     continue;
                 }
             }
@@ -252,11 +252,51 @@ impl Sse {
             }
             self.bound(end, frames);
             self.end_line(body, end, next, frames);
-            self.scan = next;
-            self.line = next;
+            self.begin_line(next);
         }
         self.scan = body.len();
         self.bound(body.len(), frames);
+    }
+
+    /// The next line begins at an offset, before which there is a line end.
+    #[inline]
+    fn begin_line(&mut self, next: usize) {
+        // The line end is UTF-8, too.
+        if self.invalid.is_none() {
+            self.valid = self.valid.max(next);
+        }
+        (self.line, self.scan) = (next, next);
+    }
+
+    /// Returns where the current line ends. `is_validated`: what is new has been looked at already, as
+    /// [`Sse::validate`] does it.
+    #[inline]
+    fn line_end<const SHORTCUT: bool>(
+        &mut self,
+        body: &[u8],
+        is_validated: &mut bool,
+    ) -> Option<usize> {
+        if self.scan >= body.len() {
+            return None;
+        }
+        // One look at what is printable ASCII says both: that it is UTF-8, and that no line ends in it.
+        if SHORTCUT && self.valid == self.scan && self.invalid.is_none() {
+            self.scan += text::printable(body.get(self.scan..)?);
+            self.valid = self.scan;
+            if matches!(body.get(self.scan)?, b'\n' | b'\r') {
+                return Some(self.scan);
+            }
+        }
+        if !std::mem::replace(is_validated, true) {
+            self.validate(body);
+        }
+        let rest = &body[self.scan..];
+        // Bytes that arrive one by one are not worth starting a vectorized search.
+        let found = match rest.len() {
+            0..8 => rest.iter().position(|b| matches!(b, b'\n' | b'\r')),
+            _ => memchr::memchr2(b'\n', b'\r', rest),
+        };
+        found.map(|i| self.scan + i)
     }
 
     /// Takes the event that nearly every frame is, of which the line that ends at `end` is the last
@@ -490,17 +530,6 @@ impl Sse {
                 line.utf8_chunks().filter(|c| !c.invalid().is_empty()).count() as u64;
         }
     }
-}
-
-/// Returns the position of the first CR or LF. Bytes that arrive one by one are not worth starting a
-/// vectorized search.
-#[inline]
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    let is_end = |b: &u8| matches!(b, b'\n' | b'\r');
-    if bytes.len() < 8 {
-        return bytes.iter().position(is_end);
-    }
-    memchr::memchr2(b'\n', b'\r', bytes)
 }
 
 /// Returns how many bytes at the end begin a character that is not complete.

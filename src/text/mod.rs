@@ -47,6 +47,30 @@ pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// Returns how many bytes at the beginning are printable ASCII.
+#[inline]
+pub(crate) fn printable(bytes: &[u8]) -> usize {
+    let is_printable = |byte: &u8| (0x20..0x80).contains(byte);
+    // The compiler makes vectors of it.
+    let (blocks, _) = bytes.as_chunks::<64>();
+    let is_whole = |block: &&[u8; 64]| block.iter().fold(true, |all, byte| all & is_printable(byte));
+    let mut at = 64 * blocks.iter().take_while(is_whole).count();
+    let (words, _) = bytes[at..].as_chunks::<8>();
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit is right: a borrow goes up.
+        let others = (word | (word.wrapping_sub(SPACES) & !word)) & HIGH_BITS;
+        if others != 0 {
+            return at + others.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + bytes[at..].iter().take_while(|byte| is_printable(byte)).count()
+}
+
+const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
+const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+
 /// `text` with every hazard replaced by something visible: a tab by `→`, C0 by its control
 /// picture, C1 by `\x9b`, the rest by `⟨U+202E⟩`.
 pub fn visible(text: &str, newlines: Newlines) -> Cow<'_, str> {

@@ -23,6 +23,9 @@ fn byte_of(c: char) -> Option<u8> {
 /// Returns where the first such letter is in the text and what it was, if everything beyond ASCII in it is of
 /// that kind: then it is no accident. One letter that is sound makes it `None`.
 pub fn mojibake(text: &str) -> Option<(Range<usize>, String)> {
+    if text.is_ascii() {
+        return None;
+    }
     let mut first = None;
     let mut letters = 0;
     let mut rest = text;
