@@ -27,13 +27,13 @@ use crate::action::{Keymap, Opened};
 use crate::config::{Config, Provider};
 use crate::inspect::InspectOptions;
 use crate::journal::{Entry, Request};
-use crate::storage::draft::{self, DraftKeeper, KeptDraft};
+use crate::storage::draft::{self, KeptDraft};
 use crate::storage::file::{BodyHints, OpenError};
 use crate::storage::{AutosaveFolder, Recorder, curl};
 use crate::transport::request::{Transport, compose, variables};
 use crate::transport::{Clock, Draft, Engine, News};
 use crate::tui::{
-    self, Colors, Looks, ProviderInfo, Run, Signal, Startup, Tools, UnknownTheme, terminal,
+    self, Colors, Ended, Looks, ProviderInfo, Run, Startup, Tools, UnknownTheme, terminal,
 };
 use crate::{lab, report};
 
@@ -88,15 +88,15 @@ pub(super) fn run_with(
         Keymap::new(&config.keys, &crate::tui::pane_contexts()).map_err(|e| e.to_string())?;
     let looks = looks(global, &config).map_err(|e| e.to_string())?;
     let config = Arc::new(config);
-    let (outlet, heard) = Outlet::open(global, &config)?;
-    let drafts = draft_file(global, &config).and_then(|path| DraftKeeper::start(path).ok());
+    let (mut outlet, heard) = Outlet::open(global, &config);
+    let drafts = draft_file(global, &config);
     let opened = whole(session.as_ref(), preload.as_ref());
     // A pipe is exchange 0.
     let first = next_number(&opened).max(u32::from(live));
     outlet.recorder.begin(opened);
-    save_to(args.save.as_deref(), &outlet.recorder, &mut messages)?;
+    save_to(args.save.as_deref(), &mut outlet.recorder, &mut messages)?;
     let pipe = outlet.pipe(live);
-    let engine = outlet.engine(first)?;
+    let engine = outlet.engine(first);
     let feeding = source.map(|source| outlet.feed(source, &engine)).transpose()?;
     messages.extend(feeding.iter().map(|f| f.about.clone()));
     let startup = Startup {
@@ -118,13 +118,10 @@ pub(super) fn run_with(
     let current = Current::new(config);
     let watch =
         Watch { global: global.clone(), request: args.request.clone(), current: current.clone() };
-    let (reload, changes) = watch::start(watch);
     let Outlet { clock, recorder, .. } = outlet;
     let mut runner = UiRunner::new(current, transport, engine, recorder, pipe, args.lab.clone());
-    runner.reload = Some(reload);
     runner.preload = preload;
-    runner.drafts = drafts;
-    let shown = show(startup, (heard, changes), &mut runner, clock);
+    let shown = show(startup, heard, &mut runner, (watch, drafts), clock);
     if let Some(feeding) = feeding {
         (feeding.close)();
     }
@@ -174,11 +171,11 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn open(global: &Global, config: &Config) -> Result<(Self, UnboundedReceiver<News>), Failure> {
+    fn open(global: &Global, config: &Config) -> (Self, UnboundedReceiver<News>) {
         let clock = Clock::start();
         let (news, heard) = unbounded_channel();
-        let recorder = recorder(global, config, clock, news.clone())?;
-        Ok((Self { clock, news, recorder }, heard))
+        let recorder = recorder(global, config, clock, news.clone());
+        (Self { clock, news, recorder }, heard)
     }
 
     /// A function that records an entry and shows it, as that kind of news.
@@ -200,11 +197,9 @@ impl Outlet {
     }
 
     /// The engine, whose exchanges are numbered from `first` on.
-    fn engine(&self, first: u32) -> Result<Engine, Failure> {
+    fn engine(&self, first: u32) -> Engine {
         let backlogs = vec![self.recorder.backlog()];
-        let record = self.recorder.writer();
-        Ok(Engine::start(self.clock, first, self.news.clone(), record, backlogs)
-            .map_err(|e| e.to_string())?)
+        Engine::new(self.clock, first, self.news.clone(), self.recorder.writer(), backlogs)
     }
 
     /// Starts a source, whose exchanges have their numbers from the engine.
@@ -279,10 +274,11 @@ fn first_session(
 /// Records the session into a file, too.
 fn save_to(
     file: Option<&Path>,
-    recorder: &Recorder,
+    recorder: &mut Recorder,
     messages: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let Some(file) = file else { return Ok(()) };
+    recorder.run().map_err(|e| e.to_string())?;
     let kept = crate::storage::aside(file);
     recorder.also(file).map_err(|e| format!("--save {}: {e}", file.display()))?;
     messages.extend(kept.map(|kept| {
@@ -292,30 +288,38 @@ fn save_to(
     Ok(())
 }
 
-/// Shows the screen until it ends; returns the exit status, and whether a thread panicked.
+/// Shows the screen until it ends; returns the exit status, and whether a thread panicked. The screen is drawn
+/// before anything is started that it does not show.
 fn show(
     startup: Startup,
-    (heard, mut changes): (UnboundedReceiver<News>, UnboundedReceiver<Signal>),
+    heard: UnboundedReceiver<News>,
     runner: &mut UiRunner,
+    (watch, drafts): (Watch, Option<PathBuf>),
     clock: Clock,
 ) -> Result<(u8, bool), Failure> {
+    let in_tmux = std::env::var_os("TMUX").is_some();
+    let (mut screen, mut tty) =
+        terminal::take(true, in_tmux).map_err(|e| format!("{NO_TERMINAL}\n({e})"))?;
+    if startup.looks.asks_terminal() {
+        tty.ask_background();
+    }
+    let Ok(first) = tui::first_drawing(&mut screen, &mut tty, clock, startup) else {
+        return Ok((Ended::Vanished.status(), tty.panicked()));
+    };
+    runner.start(drafts).map_err(|e| e.to_string())?;
+    let (reload, mut changes) = watch::start(watch);
+    runner.reload = Some(reload);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| e.to_string())?;
-    let in_tmux = std::env::var_os("TMUX").is_some();
-    let (mut screen, mut tty) =
-        terminal::take(true, in_tmux).map_err(|e| format!("{NO_TERMINAL}\n({e})"))?;
     let ended = runtime.block_on(async {
         let (input, answers) = terminal::input(&tty)?;
-        if startup.looks.asks_terminal() {
-            tty.ask_background();
-        }
         let changes = stream::poll_fn(move |cx| changes.poll_recv(cx));
         let around = stream::select(answers, changes);
         let signals = stream::select(terminal::signals()?, around);
         let on = Run { terminal: &mut screen, console: &mut tty, effects: runner, clock };
-        std::io::Result::Ok(tui::run(on, startup, input, signals, heard).await)
+        std::io::Result::Ok(tui::run_from(on, first, input, signals, heard).await)
     });
     let panicked = tty.panicked();
     drop(tty);
@@ -387,7 +391,7 @@ fn recorder(
     config: &Config,
     clock: Clock,
     news: UnboundedSender<News>,
-) -> Result<Recorder, Failure> {
+) -> Recorder {
     let autosave = super::sessions::folder()
         .filter(|_| config.autosave.enabled && !global.no_autosave)
         .map(|folder| AutosaveFolder {
@@ -396,7 +400,7 @@ fn recorder(
             keep_bytes: config.autosave.keep_bytes,
         });
     let trouble = move |text| drop(news.send(News::Trouble { x: None, text }));
-    Ok(Recorder::start(clock.created(), autosave, trouble).map_err(|e| e.to_string())?)
+    Recorder::new(clock.created(), autosave, trouble)
 }
 
 fn providers(config: &Config) -> Vec<ProviderInfo> {

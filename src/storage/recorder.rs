@@ -33,6 +33,8 @@ pub struct Recorder {
     orders: Sender<Order>,
     backlog: Backlog,
     thread: Option<JoinHandle<()>>,
+    /// The work of the thread, until there is one.
+    waiting: Option<(Worker, Receiver<Order>)>,
 }
 
 enum Order {
@@ -47,8 +49,7 @@ enum Order {
 }
 
 impl Recorder {
-    /// Starts one. `created` is the wall-clock time for the files' headers. With `autosave` a file is begun
-    /// when the first entry arrives; without, entries stay in memory until a file is named.
+    /// Starts one, as [`Recorder::new`] makes it.
     ///
     /// # Errors
     /// The thread cannot be created.
@@ -57,6 +58,19 @@ impl Recorder {
         autosave: Option<AutosaveFolder>,
         trouble: impl Fn(String) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
+        let mut recorder = Self::new(created, autosave, trouble);
+        recorder.run()?;
+        Ok(recorder)
+    }
+
+    /// Makes one that does nothing before [`Recorder::run`]: until then it holds what it is given. `created` is
+    /// the wall-clock time for the files' headers. With `autosave` a file is begun when the first entry
+    /// arrives; without, entries stay in memory until a file is named.
+    pub fn new(
+        created: String,
+        autosave: Option<AutosaveFolder>,
+        trouble: impl Fn(String) + Send + Sync + 'static,
+    ) -> Self {
         let (orders, queue) = channel();
         let backlog = Backlog::default();
         let worker = Worker {
@@ -70,10 +84,19 @@ impl Recorder {
             begun: false,
             backlog: backlog.clone(),
         };
-        let thread = std::thread::Builder::new()
-            .name("recorder".into())
-            .spawn(move || worker.run(&queue))?;
-        Ok(Self { orders, backlog, thread: Some(thread) })
+        Self { orders, backlog, thread: None, waiting: Some((worker, queue)) }
+    }
+
+    /// Starts the thread, if there is none yet. Without it nobody answers whoever waits for a file.
+    ///
+    /// # Errors
+    /// The thread cannot be created.
+    pub fn run(&mut self) -> std::io::Result<()> {
+        let Some((worker, queue)) = self.waiting.take() else { return Ok(()) };
+        let name = "recorder".into();
+        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&queue))?;
+        self.thread = Some(thread);
+        Ok(())
     }
 
     /// A function that hands over entries; it never blocks.

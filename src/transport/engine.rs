@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,18 @@ pub struct Engine {
     next: Arc<AtomicU32>,
     running: Arc<Mutex<HashMap<ExchangeId, CancellationToken>>>,
     all: CancellationToken,
-    thread: std::thread::JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+    /// Starts the thread, until there is one.
+    waiting: Option<Start>,
+}
+
+/// The maker of the reader thread.
+struct Start(Box<dyn FnOnce() -> std::io::Result<JoinHandle<()>> + Send>);
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Start")
+    }
 }
 
 #[derive(Debug)]
@@ -33,8 +45,7 @@ struct ExchangeJob {
 }
 
 impl Engine {
-    /// Starts the reader thread. `first` is the number of the first exchange; `record` gets each
-    /// entry before `news` does and must not block. Reading pauses while one of the backlogs is full.
+    /// Starts one, as [`Engine::new`] makes it.
     ///
     /// # Errors
     /// When the thread or its runtime cannot be made.
@@ -45,14 +56,27 @@ impl Engine {
         record: impl Fn(&Entry) + Send + Sync + 'static,
         backlogs: Vec<Backlog>,
     ) -> std::io::Result<Self> {
+        let mut engine = Self::new(clock, first, news, record, backlogs);
+        engine.run()?;
+        Ok(engine)
+    }
+
+    /// Makes one whose requests wait for [`Engine::run`]. `first` is the number of the first exchange; `record`
+    /// gets each entry before `news` does and must not block. Reading pauses while one of the backlogs is full.
+    pub fn new(
+        clock: Clock,
+        first: ExchangeId,
+        news: mpsc::UnboundedSender<News>,
+        record: impl Fn(&Entry) + Send + Sync + 'static,
+        backlogs: Vec<Backlog>,
+    ) -> Self {
         let (jobs, mut queue) = mpsc::unbounded_channel::<ExchangeJob>();
         let next = Arc::new(AtomicU32::new(first));
         let running = Arc::<Mutex<HashMap<ExchangeId, CancellationToken>>>::default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (ids, over) = (Arc::clone(&next), Arc::clone(&running));
         let record = Arc::new(record);
         let backlogs = Arc::<[Backlog]>::from(backlogs);
-        let thread = std::thread::Builder::new().name("reader".into()).spawn(move || {
+        let read = move |runtime: tokio::runtime::Runtime| {
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
                 let mut tasks = tokio::task::JoinSet::new();
@@ -87,8 +111,24 @@ impl Engine {
             });
             // A DNS lookup cannot be stopped, and its answer is no longer needed.
             runtime.shutdown_background();
-        })?;
-        Ok(Self { jobs, next, running, all: CancellationToken::new(), thread })
+        };
+        let start = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            std::thread::Builder::new().name("reader".into()).spawn(move || read(runtime))
+        };
+        let waiting = Some(Start(Box::new(start)));
+        Self { jobs, next, running, all: CancellationToken::new(), thread: None, waiting }
+    }
+
+    /// Starts the reader thread, if there is none yet.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn run(&mut self) -> std::io::Result<()> {
+        if let Some(Start(start)) = self.waiting.take() {
+            self.thread = Some(start()?);
+        }
+        Ok(())
     }
 
     /// Sends a request; its entries follow as news, and [`News::Over`] when it is dealt with. Returns the
@@ -152,7 +192,9 @@ impl Engine {
         let Self { jobs, all, thread, .. } = self;
         all.cancel();
         drop(jobs);
-        // A panic of the thread was reported by the panic hook.
-        let _ = thread.join();
+        if let Some(thread) = thread {
+            // A panic of the thread was reported by the panic hook.
+            let _ = thread.join();
+        }
     }
 }

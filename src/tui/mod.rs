@@ -29,7 +29,10 @@ mod work;
 pub use app::{App, Event};
 pub use colors::Colors;
 pub use looks::{AUTO, Looks, UnknownTheme};
-pub use run::{Console, EditError, EffectRunner, Ended, Run, Signal, run};
+pub use run::{
+    Console, EditError, EffectRunner, Ended, FirstDrawing, Run, Signal, first_drawing, run,
+    run_from,
+};
 pub use theme::{Role, Theme};
 pub use work::{Work, Worked, aside};
 

@@ -22,6 +22,7 @@ use super::work::{Work, Worked, aside};
 use super::{Reloaded, Startup};
 use crate::action::{Attempt, Done, Effect};
 use crate::config::Notifications;
+use crate::journal::Micros;
 use crate::transport::{Clock, News};
 
 /// The shortest time between two drawings.
@@ -147,8 +148,53 @@ pub struct Run<'a, B: Backend, C, R> {
 /// Runs the screen until it ends. A terminal that vanishes ends it quietly: the journal has what arrived, and
 /// there is no one to report it to.
 pub async fn run<B, C, R, I, G>(
-    mut on: Run<'_, B, C, R>,
+    on: Run<'_, B, C, R>,
     startup: Startup,
+    input: I,
+    signals: G,
+    news: UnboundedReceiver<News>,
+) -> Ended
+where
+    B: Backend,
+    C: Console,
+    R: EffectRunner,
+    I: Stream<Item = io::Result<Input>> + Unpin,
+    G: Stream<Item = Signal> + Unpin,
+{
+    match first_drawing(on.terminal, on.console, on.clock, startup) {
+        Ok(first) => run_from(on, first, input, signals, news).await,
+        Err(_) => Ended::Vanished,
+    }
+}
+
+/// The screen, drawn for the first time.
+pub struct FirstDrawing {
+    /// The process ends when the loop does, so freeing a large session would only delay it.
+    app: ManuallyDrop<App>,
+    wide: Vec<(u16, u16)>,
+    drawn: Micros,
+}
+
+/// Draws the screen for the first time. What it does not show can be started after that.
+///
+/// # Errors
+/// The terminal is gone.
+pub fn first_drawing<B: Backend, C: Console>(
+    terminal: &mut Terminal<B>,
+    console: &mut C,
+    clock: Clock,
+    startup: Startup,
+) -> io::Result<FirstDrawing> {
+    let mut app = ManuallyDrop::new(App::new(startup));
+    let mut wide = Vec::new();
+    draw(terminal, console, &mut app, &mut wide)?;
+    Ok(FirstDrawing { app, wide, drawn: clock.now() })
+}
+
+/// Runs the screen from its first drawing on, as [`run`] does.
+pub async fn run_from<B, C, R, I, G>(
+    mut on: Run<'_, B, C, R>,
+    first: FirstDrawing,
     input: I,
     signals: G,
     news: UnboundedReceiver<News>,
@@ -163,14 +209,10 @@ where
     let (done_tx, done) = unbounded_channel();
     let (worked_tx, worked) = unbounded_channel();
     let mut sources = Sources::new(input, signals, news, done, worked);
-    // The process ends when this function does, so freeing a large session would only delay it.
-    let mut app = ManuallyDrop::new(App::new(startup));
-    let mut dirty = true;
-    let mut drawn: Option<u64> = None;
-    let mut wide = Vec::new();
-    let Ok(size) = on.terminal.size() else { return Ended::Vanished };
-    app.resize(size.width, size.height);
+    let FirstDrawing { mut app, mut wide, drawn } = first;
+    let mut drawn = Some(drawn);
     let mut effects = app.begin();
+    let mut dirty = !effects.is_empty();
     loop {
         if let Some(ended) = on.perform_all(&mut effects, &mut app, &done_tx) {
             return ended;
@@ -183,7 +225,7 @@ where
         if dirty && due == 0 {
             // Under load, the screen is at most one frame old.
             app.set_behind(sources.waiting());
-            if on.draw(&mut app, &mut wide).is_err() {
+            if draw(on.terminal, on.console, &mut app, &mut wide).is_err() {
                 return Ended::Vanished;
             }
             dirty = false;
@@ -327,6 +369,44 @@ async fn receive(news: &mut Option<UnboundedReceiver<News>>, batch: &mut Vec<New
     }
 }
 
+/// Draws. `wide` has the places of the wide characters that were drawn last: some terminals
+/// keep the right half of one when its left half is drawn over, so that half is always written.
+fn draw<B: Backend, C: Console>(
+    terminal: &mut Terminal<B>,
+    console: &mut C,
+    app: &mut App,
+    wide: &mut Vec<(u16, u16)>,
+) -> io::Result<()> {
+    console.begin()?;
+    let area = terminal.size().map_err(gone)?;
+    app.resize(area.width, area.height);
+    let drawing = |frame: &mut ratatui::Frame<'_>| {
+        app.draw(frame.area(), frame.buffer_mut());
+        let buf = frame.buffer_mut();
+        for place in wide.drain(..) {
+            if let Some(cell) = buf.cell_mut(place) {
+                cell.set_diff_option(CellDiffOption::AlwaysUpdate);
+            }
+        }
+        let columns = usize::from(buf.area.width.max(1));
+        for (i, cell) in buf.content.iter_mut().enumerate() {
+            // Most cells are ASCII, whose width needs no table.
+            if cell.symbol().len() == 1 {
+                continue;
+            }
+            // Panes show hazards in words. If a pane forgets one, the terminal must not obey it.
+            if cell.symbol().chars().any(crate::text::is_hazard) {
+                cell.set_symbol("\u{fffd}");
+            }
+            if cell.symbol().width() > 1 {
+                wide.push(((i % columns) as u16 + 1, (i / columns) as u16));
+            }
+        }
+    };
+    terminal.draw(drawing).map_err(gone)?;
+    console.end()
+}
+
 /// Does work on a separate thread.
 fn begin(work: Work, worked: &UnboundedSender<Worked>) {
     let reports = worked.clone();
@@ -354,39 +434,6 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         effects
     }
 
-    /// Draws. `wide` has the places of the wide characters that were drawn last: some terminals
-    /// keep the right half of one when its left half is drawn over, so that half is always written.
-    fn draw(&mut self, app: &mut App, wide: &mut Vec<(u16, u16)>) -> io::Result<()> {
-        self.console.begin()?;
-        let area = self.terminal.size().map_err(gone)?;
-        app.resize(area.width, area.height);
-        let drawing = |frame: &mut ratatui::Frame<'_>| {
-            app.draw(frame.area(), frame.buffer_mut());
-            let buf = frame.buffer_mut();
-            for place in wide.drain(..) {
-                if let Some(cell) = buf.cell_mut(place) {
-                    cell.set_diff_option(CellDiffOption::AlwaysUpdate);
-                }
-            }
-            let columns = usize::from(buf.area.width.max(1));
-            for (i, cell) in buf.content.iter_mut().enumerate() {
-                // Most cells are ASCII, whose width needs no table.
-                if cell.symbol().len() == 1 {
-                    continue;
-                }
-                // Panes show hazards in words. If a pane forgets one, the terminal must not obey it.
-                if cell.symbol().chars().any(crate::text::is_hazard) {
-                    cell.set_symbol("\u{fffd}");
-                }
-                if cell.symbol().width() > 1 {
-                    wide.push(((i % columns) as u16 + 1, (i / columns) as u16));
-                }
-            }
-        };
-        self.terminal.draw(drawing).map_err(gone)?;
-        self.console.end()
-    }
-
     /// Draws what there is when no one can type any more: someone may still look at that, as tests do.
     fn draw_last(
         &mut self,
@@ -397,7 +444,7 @@ impl<B: Backend, C: Console, R: EffectRunner> Run<'_, B, C, R> {
         for item in rest {
             app.update(self.clock.now(), Event::News(item));
         }
-        let _ = self.draw(app, wide);
+        let _ = draw(self.terminal, self.console, app, wide);
     }
 
     /// Does effects; returns how the program ends where one of them ends it.

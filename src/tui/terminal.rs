@@ -1,6 +1,6 @@
 //! The real terminal: taking it, giving it back whatever happens, and its clipboard.
 
-use std::io::{self, Stdout, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -97,7 +97,10 @@ pub type Cells = ManuallyDrop<Terminal<Quiet>>;
 /// The terminal's cells, never asking it anything. ratatui asks for the cursor's place whenever it
 /// clears the screen; a terminal that does not answer holds that up for two seconds, and one that
 /// has vanished forever. On the alternate screen the answer is of no use.
-pub struct Quiet(CrosstermBackend<Stdout>);
+pub struct Quiet(CrosstermBackend<BufWriter<Stdout>>);
+
+/// Number of bytes that are written to the terminal at once: most drawings are shorter.
+const WRITE: usize = 32 << 10;
 
 impl Backend for Quiet {
     type Error = io::Error;
@@ -169,7 +172,8 @@ pub fn take(mouse: bool, in_tmux: bool) -> io::Result<(Cells, Tty)> {
     // are removed when cells are drawn instead.
     crossterm::style::force_color_output(true);
     tty.enter()?;
-    let terminal = Terminal::new(Quiet(CrosstermBackend::new(io::stdout())))?;
+    let cells = BufWriter::with_capacity(WRITE, io::stdout());
+    let terminal = Terminal::new(Quiet(CrosstermBackend::new(cells)))?;
     Ok((ManuallyDrop::new(terminal), tty))
 }
 

@@ -60,7 +60,7 @@ pub(super) struct UiRunner {
     lab_options: LabFlags,
     loader: Loader,
     /// Keeps the request being edited; `None` with `--no-autosave`.
-    pub(super) drafts: Option<DraftKeeper>,
+    drafts: Option<DraftKeeper>,
     /// The recording that the program was started with, while it is read.
     pub(super) preload: Option<Preload>,
 }
@@ -89,6 +89,17 @@ impl UiRunner {
             drafts,
             preload,
         }
+    }
+
+    /// Starts the threads that it needs: who records, who sends, and who keeps drafts at a path.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn start(&mut self, drafts: Option<PathBuf>) -> std::io::Result<()> {
+        self.recorder.run()?;
+        self.engine.run()?;
+        self.drafts = drafts.and_then(|path| DraftKeeper::start(path).ok());
+        Ok(())
     }
 
     /// Ends what runs and writes what is left.
