@@ -25,17 +25,20 @@ fn main() -> io::Result<()> {
     fs::write(target.join("codes.rs"), codes(&root.join("assets/rules"))?)
 }
 
-/// The source text of a pair: the strings in the `[keys.*]` and `[theme.*]` tables of a configuration, as
-/// `(section, name, key, value, line)`, and everything else as JSON.
+/// The source text of a pair: the strings in the `[keys.*]` and `[theme.*]` tables of a configuration, a line
+/// for each with its section, name, key, value and line number between tabs, and everything else as JSON.
 fn configuration(file: &Path) -> io::Result<String> {
     let text = fs::read_to_string(file)?;
     let table = DeTable::parse(&text).map_err(io::Error::other)?;
-    let mut source = String::from("(&[\n");
+    let mut rows = Vec::new();
     let mut add = |section: &str, name: &str, key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>| {
         let line = text[..key.span().start].matches('\n').count() + 1;
         let (key, value) = (key.get_ref(), value.as_str().unwrap_or_default());
-        writeln!(source, "    ({section:?}, {name:?}, {key:?}, {value:?}, {line}),")
-            .map_err(io::Error::other)
+        if [name, key, value].iter().any(|part| part.contains(['\t', '\n'])) {
+            return Err(bad(format!("{}:{line}: a tab or a line end", file.display())));
+        }
+        rows.push((line, format!("{section}\t{name}\t{key}\t{value}\t{line}\n")));
+        Ok(())
     };
     for section in ["keys", "theme"] {
         let names = table.get_ref().get(section).and_then(|names| names.get_ref().as_table());
@@ -50,10 +53,13 @@ fn configuration(file: &Path) -> io::Result<String> {
             }
         }
     }
+    // A parsed table is sorted by key; people read a file from the top.
+    rows.sort();
+    let rows: String = rows.into_iter().map(|(_, row)| row).collect();
     let mut rest: toml::Table = text.parse().map_err(io::Error::other)?;
     rest.retain(|section, _| section != "keys" && section != "theme");
     let rest = serde_json::to_string(&rest)?;
-    Ok(format!("{source}], {rest:?})\n"))
+    Ok(format!("({rows:?}, {rest:?})\n"))
 }
 
 /// What is read of a scenario's file at build time.

@@ -47,9 +47,10 @@ impl Keymap {
                 keymap.bindings.extend(keys.map(|key| Binding { context, key, action }));
             }
         }
+        let actions: HashMap<&str, Action> = keymap.actions().map(|a| (a.name(), a)).collect();
         for row in rows {
             let problem =
-                |message: String| Problem { file: row.file.clone(), line: row.line, message };
+                |message: String| Problem { file: row.file.to_string(), line: row.line, message };
             let context = keymap.context(&row.context).ok_or_else(|| {
                 let names: Vec<_> = keymap.contexts().map(Context::name).collect();
                 problem(format!(
@@ -62,7 +63,7 @@ impl Keymap {
                 parse(&row.key).ok_or_else(|| problem(format!("\"{}\" is not a key", row.key)))?;
             let action = match row.action.as_str() {
                 "" => None,
-                name => Some(keymap.find(name).ok_or_else(|| {
+                name => Some(actions.get(name).copied().ok_or_else(|| {
                     problem(format!("no action is called \"{name}\"{}", keymap.nearest(name)))
                 })?),
             };
@@ -88,7 +89,7 @@ impl Keymap {
     /// Returns the built-in bindings of the program.
     pub fn built_in(panes: &[&'static OwnContext]) -> Self {
         // A test ensures that the rows of the default configuration are valid.
-        crate::config::keys::built_in().and_then(|rows| Self::new(&rows, panes)).unwrap_or_default()
+        Self::new(&crate::config::keys::built_in(), panes).unwrap_or_default()
     }
 
     /// Every action, those that panes bring last.

@@ -1,6 +1,8 @@
 //! Key bindings as they appear in the configuration: rows of text with their place. Their meaning is
 //! `action`'s.
 
+use std::sync::Arc;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -8,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenBinding {
     /// The file, for messages.
-    pub file: String,
+    pub file: Arc<str>,
     /// The line in it, from 1.
     pub line: usize,
     /// The context's name.
@@ -64,21 +66,34 @@ impl Preset {
 /// The built-in configuration.
 pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 
-/// A string of a table `[SECTION.NAME]`: section, name, key, value and line. A value of the section itself has
-/// an empty name.
-type SectionRow = (&'static str, &'static str, &'static str, &'static str, usize);
-
 /// The built-in configuration, taken apart when the program was built: nobody waits for its text to be read.
-/// The strings of `[keys.*]` and `[theme.*]`, and everything else as JSON.
-pub(super) const BUILT_IN: (&[SectionRow], &str) =
-    include!(concat!(env!("OUT_DIR"), "/configuration.rs"));
+/// The strings of `[keys.*]` and `[theme.*]`, a line each in the order of the file, and everything else as JSON. It is text, for the
+/// loader corrects each address in a table before the program begins.
+pub(super) const BUILT_IN: (&str, &str) = include!(concat!(env!("OUT_DIR"), "/configuration.rs"));
+
+/// A string of a table `[SECTION.NAME]`. For a value of the section itself the name is empty.
+pub(super) struct SectionRow {
+    pub(super) name: &'static str,
+    pub(super) key: &'static str,
+    pub(super) value: &'static str,
+    pub(super) line: usize,
+}
+
+/// The strings of a section of the built-in configuration.
+pub(super) fn built_in_sections(section: &str) -> impl Iterator<Item = SectionRow> {
+    BUILT_IN.0.lines().filter_map(move |row| {
+        let mut parts = row.strip_prefix(section)?.strip_prefix('\t')?.split('\t');
+        let (name, key, value) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(SectionRow { name, key, value, line: parts.next()?.parse().ok()? })
+    })
+}
 
 /// Returns the built-in rows.
-///
-/// # Errors
-/// Never, as a test checks.
-pub fn built_in() -> Result<Vec<WrittenBinding>, Problem> {
-    rows(&Document::built_in())
+pub fn built_in() -> Vec<WrittenBinding> {
+    let file: Arc<str> = "built-in configuration".into();
+    let rows = built_in_sections("keys")
+        .map(|SectionRow { name, key, value, line }| binding(&file, line, (name, key, value)));
+    rows.collect()
 }
 
 /// Reads the `[keys.*]` tables of a configuration file.
@@ -91,20 +106,26 @@ pub fn read(file: &str, text: &str) -> Result<Vec<WrittenBinding>, Problem> {
 
 pub(super) fn rows(document: &Document<'_>) -> Result<Vec<WrittenBinding>, Problem> {
     let mut rows = Vec::new();
+    let file: Arc<str> = document.file.into();
     document.sections("keys", |context, key, action, line| {
-        rows.push(WrittenBinding { file: document.file.to_owned(), line, context, key, action });
+        rows.push(binding(&file, line, (context, key, action)));
     })?;
     // A parsed table is sorted by key; people read a file from the top.
     rows.sort_by_key(|r| r.line);
     Ok(rows)
 }
 
+fn binding(file: &Arc<str>, line: usize, words: (&str, &str, &str)) -> WrittenBinding {
+    let (context, key, action) = words;
+    let (context, key, action) = (context.to_owned(), key.to_owned(), action.to_owned());
+    WrittenBinding { file: Arc::clone(file), line, context, key, action }
+}
+
 /// A configuration file, taken apart once for all who read it: the program begins with this, and
 /// somebody waits.
 pub(super) struct Document<'a> {
     pub(super) file: &'a str,
-    /// Its tables; `None` for the built-in configuration, which was taken apart before.
-    table: Option<Spanned<DeTable<'a>>>,
+    table: Spanned<DeTable<'a>>,
     /// Positions of the line feeds.
     ends: Vec<usize>,
 }
@@ -122,16 +143,11 @@ impl<'a> Document<'a> {
     /// A file of which the table was parsed.
     pub(super) fn new(file: &'a str, text: &str, table: Spanned<DeTable<'a>>) -> Self {
         let ends = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
-        Self { file, table: Some(table), ends }
+        Self { file, table, ends }
     }
 
-    /// The built-in configuration.
-    pub(super) fn built_in() -> Self {
-        Self { file: "built-in configuration", table: None, ends: Vec::new() }
-    }
-
-    /// Returns its tables; `None` for the built-in configuration.
-    pub(super) fn into_table(self) -> Option<Spanned<DeTable<'a>>> {
+    /// Returns its tables.
+    pub(super) fn into_table(self) -> Spanned<DeTable<'a>> {
         self.table
     }
 
@@ -144,20 +160,14 @@ impl<'a> Document<'a> {
     pub(super) fn sections(
         &self,
         section: &str,
-        mut add: impl FnMut(String, String, String, usize),
+        mut add: impl FnMut(&str, &str, &str, usize),
     ) -> Result<(), Problem> {
         let problem = |offset: usize, message: String| Problem {
             file: self.file.to_owned(),
             line: self.line(offset),
             message,
         };
-        let Some(table) = &self.table else {
-            for (_, name, key, value, line) in BUILT_IN.0.iter().filter(|row| row.0 == section) {
-                add((*name).to_owned(), (*key).to_owned(), (*value).to_owned(), *line);
-            }
-            return Ok(());
-        };
-        let Some(tables) = table.get_ref().get(section) else { return Ok(()) };
+        let Some(tables) = self.table.get_ref().get(section) else { return Ok(()) };
         let DeValue::Table(names) = tables.get_ref() else {
             return Err(problem(tables.span().start, format!("[{section}] is not a table")));
         };
@@ -166,8 +176,7 @@ impl<'a> Document<'a> {
                 let at = name.span().start;
                 // `[theme] name = "dark"`: a value of the section itself.
                 if let (Some(value), "theme") = (table.get_ref().as_str(), section) {
-                    let name = name.get_ref().to_string();
-                    add(String::new(), name, value.to_owned(), self.line(at));
+                    add("", name.get_ref(), value, self.line(at));
                     continue;
                 }
                 return Err(problem(
@@ -183,8 +192,7 @@ impl<'a> Document<'a> {
                         format!("the value of \"{}\" must be a string", key.get_ref()),
                     ));
                 };
-                let (name, key) = (name.get_ref().to_string(), key.get_ref().to_string());
-                add(name, key, value.to_owned(), self.line(at));
+                add(name.get_ref(), key.get_ref(), value, self.line(at));
             }
         }
         Ok(())

@@ -181,12 +181,8 @@ impl Config {
             environment.add_file(file)?;
         }
         let mut rows = Vec::new();
-        let mut themes = Themes::default();
-        let mut take = |document: &Document<'_>| {
-            rows.push(keys::rows(document)?);
-            themes.take(document)
-        };
-        take(&Document::built_in())?;
+        let mut themes = Themes::built_in();
+        rows.push(keys::built_in());
         let file: ConfigFile = serde_json::from_str(keys::BUILT_IN.1)?;
         let mut layers = vec![(file, "the built-in configuration".to_owned())];
         if let Some(file) = path(config.as_deref(), &environment) {
@@ -196,11 +192,11 @@ impl Config {
                     let misread = |e| misread(&text, &name, &e);
                     let document =
                         Document::new(&name, &text, DeTable::parse(&text).map_err(misread)?);
-                    take(&document)?;
-                    if let Some(table) = document.into_table() {
-                        let file = ConfigFile::deserialize(toml::Deserializer::from(table));
-                        layers.push((file.map_err(misread)?, name.clone()));
-                    }
+                    rows.push(keys::rows(&document)?);
+                    themes.take(&document)?;
+                    let table = toml::Deserializer::from(document.into_table());
+                    let file = ConfigFile::deserialize(table);
+                    layers.push((file.map_err(misread)?, name.clone()));
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound && config.is_none() => {}
                 Err(why) => return Err(ConfigError::Read { file, why }),
@@ -381,13 +377,7 @@ mod tests {
 
     #[test]
     fn the_built_in_configuration_is_what_its_text_says() {
-        let mut themes = Themes::default();
-        themes.read("built-in configuration", DEFAULT).unwrap();
-        assert_eq!(themes, Themes::built_in());
-        assert_eq!(
-            keys::built_in().unwrap(),
-            keys::read("built-in configuration", DEFAULT).unwrap()
-        );
+        assert_eq!(keys::built_in(), keys::read("built-in configuration", DEFAULT).unwrap());
         let built: ConfigFile = serde_json::from_str(keys::BUILT_IN.1).unwrap();
         let read: ConfigFile = toml::from_str(DEFAULT).unwrap();
         assert_eq!(format!("{built:#?}"), format!("{read:#?}"));

@@ -303,8 +303,8 @@ impl ProviderFile {
             problem = without_scheme(&base_url, base_url_from.first())?;
         }
         let key_env = match self.key_env {
-            // It is not repeated: it may be the key itself.
-            Some(name) if !is_variable(&name, environment) => {
+            // It is not repeated: it may be the key itself. Those of the built-in providers are names.
+            Some(name) if origin != ProviderOrigin::BuiltIn && !is_variable(&name, environment) => {
                 problem = Some(NOT_A_VARIABLE.to_owned());
                 None
             }

@@ -1,31 +1,30 @@
 //! Themes as they appear in the configuration: for each role of the screen a style in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::keys::{Document, Problem};
+use super::keys::{self, Document, Problem};
 
 /// The styles of one theme, by role.
 pub type Styles = BTreeMap<String, Style>;
 
-/// Every theme: the built-in ones, changed and added to by the user's files.
+/// Every theme: the built-in ones, which are read when they are asked for, changed and added to by the user's
+/// files.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Themes {
     /// The theme that the configuration asks for.
     pub chosen: Option<String>,
-    /// The themes by name.
-    pub by_name: BTreeMap<String, Styles>,
+    /// Styles of the user's files, by the theme's name.
+    by_name: BTreeMap<String, Styles>,
 }
 
 impl Themes {
     /// Returns the built-in themes.
     pub fn built_in() -> Self {
-        let mut themes = Self::default();
-        // A test ensures that this succeeds.
-        let _ = themes.take(&Document::built_in());
-        themes
+        let chosen = built_in("").find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned());
+        Self { chosen, by_name: BTreeMap::new() }
     }
 
     /// Adds what the `[theme]` and `[theme.NAME]` tables of a configuration file say.
@@ -37,27 +36,27 @@ impl Themes {
     }
 
     pub(super) fn take(&mut self, document: &Document<'_>) -> Result<(), Problem> {
-        let known: Vec<String> =
-            self.by_name.get("dark").map(|t| t.keys().cloned().collect()).unwrap_or_default();
+        let known: Vec<&str> = built_in("dark").map(|(role, _)| role).collect();
         let mut wrong = None;
         let mut fail = |line, message| {
             wrong.get_or_insert(Problem { file: document.file.to_owned(), line, message });
         };
         document.sections("theme", |theme, role, words, line| {
             if theme.is_empty() {
-                match role.as_str() {
-                    "name" => self.chosen = Some(words),
+                match role {
+                    "name" => self.chosen = Some(words.to_owned()),
                     _ => fail(line, format!("[theme] has a name only, and no \"{role}\"")),
                 }
                 return;
             }
-            if !known.is_empty() && !known.contains(&role) {
+            if !known.contains(&role) {
                 fail(line, format!("no role is called \"{role}\"; there are {}", known.join(", ")));
                 return;
             }
-            match style(&words) {
+            match style(words) {
                 Ok(style) => {
-                    self.by_name.entry(theme).or_default().insert(role, style);
+                    let styles = self.by_name.entry(theme.to_owned()).or_default();
+                    styles.insert(role.to_owned(), style);
                 }
                 Err(why) => fail(line, why.to_string()),
             }
@@ -68,13 +67,36 @@ impl Themes {
         }
     }
 
+    /// The names of all themes.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let built_in = keys::built_in_sections("theme").map(|row| row.name);
+        self.by_name.keys().map(String::as_str).chain(built_in.filter(|n| !n.is_empty())).collect()
+    }
+
     /// The theme of that name, with the dark theme's styles where it says nothing.
     pub fn get(&self, name: &str) -> Option<Styles> {
-        let own = self.by_name.get(name)?;
-        let mut all = self.by_name.get("dark").cloned().unwrap_or_default();
-        all.extend(own.iter().map(|(k, v)| (k.clone(), *v)));
+        if !self.names().contains(name) {
+            return None;
+        }
+        let mut all = Styles::new();
+        let names = ["dark", name];
+        for name in &names[usize::from(name == "dark")..] {
+            // A test ensures that each is a style.
+            let of =
+                built_in(name).filter_map(|(r, words)| Some((r.to_owned(), style(words).ok()?)));
+            all.extend(of);
+            let own = self.by_name.get(*name).into_iter().flatten();
+            all.extend(own.map(|(role, style)| (role.clone(), *style)));
+        }
         Some(all)
     }
+}
+
+/// The roles of a built-in theme, each with its style in words; for an empty name what `[theme]` itself says.
+fn built_in(theme: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    keys::built_in_sections("theme")
+        .filter(move |row| row.name == theme)
+        .map(|row| (row.key, row.value))
 }
 
 /// A word of a style that is neither a color nor an attribute.
@@ -172,16 +194,21 @@ mod tests {
 
     #[test]
     fn the_themes_that_come_along_are_sound_and_complete() {
-        let mut themes = Themes::default();
-        themes.read("default", DEFAULT).unwrap();
+        // As a user's file, each of its roles must be one and each style a style.
+        let mut read = Themes::default();
+        read.read("default", DEFAULT).unwrap();
+        let themes = Themes::built_in();
+        let names = themes.names();
         assert_eq!(
-            themes.by_name.keys().collect::<Vec<_>>(),
+            names.iter().copied().collect::<Vec<_>>(),
             ["contrast", "dark", "light", "mono", "nord", "solarized-light"]
         );
-        for (name, styles) in &themes.by_name {
-            assert_eq!(styles.len(), themes.by_name["dark"].len(), "{name}");
+        for name in names {
+            assert_eq!(built_in(name).count(), built_in("dark").count(), "{name}");
+            assert_eq!(themes.get(name), read.get(name), "{name}");
+            assert_eq!(themes.get(name).unwrap(), read.by_name[name], "{name}");
         }
-        let mono = &themes.by_name["mono"];
+        let mono = themes.get("mono").unwrap();
         assert!(mono.values().all(|s| s.fg.is_none() && s.bg.is_none()), "mono has no color");
     }
 
@@ -192,7 +219,7 @@ mod tests {
         assert_eq!(themes.chosen.as_deref(), Some("mine"));
         let mine = themes.get("mine").unwrap();
         assert_eq!(mine["ok"], Style::new().fg(Color::Blue));
-        assert_eq!(mine.len(), themes.by_name["dark"].len());
+        assert_eq!(mine.len(), themes.get("dark").unwrap().len());
         let wrong = themes.read("mine", "[theme.mine]\nokk = \"blue\"\n").unwrap_err();
         assert!(wrong.to_string().starts_with("mine:2: no role is called \"okk\""), "{wrong}");
     }

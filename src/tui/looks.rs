@@ -35,8 +35,8 @@ impl Looks {
     /// It chooses a theme that it does not have.
     pub fn new(themes: Themes, colors: Colors, light: Option<bool>) -> Result<Self, UnknownTheme> {
         let chosen = themes.chosen.clone().unwrap_or_else(|| AUTO.to_owned());
-        if chosen != AUTO && !themes.by_name.contains_key(&chosen) {
-            let known = themes.by_name.keys().cloned().collect();
+        if chosen != AUTO && !themes.names().contains(&*chosen) {
+            let known = themes.names().into_iter().map(str::to_owned).collect();
             return Err(UnknownTheme { name: chosen, known });
         }
         Ok(Self { themes, colors, chosen, light })
@@ -80,8 +80,8 @@ impl Looks {
 
     /// The names to choose from.
     pub(super) fn names(&self) -> Vec<String> {
-        let own = self.themes.by_name.keys().cloned();
-        std::iter::once(AUTO.to_owned()).chain(own).collect()
+        let own = self.themes.names();
+        std::iter::once(AUTO).chain(own).map(str::to_owned).collect()
     }
 
     /// The theme that is shown.

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn the_configuration_names_every_role() {
         let themes = Themes::built_in();
-        for (name, styles) in &themes.by_name {
+        for name in themes.names() {
+            let styles = themes.get(name).unwrap();
             for role in Role::ALL {
                 assert!(styles.contains_key(role.name()), "{name} lacks {}", role.name());
             }

@@ -7,7 +7,7 @@ use sselens::tui::Startup;
 use super::play::{Played, play, startup};
 
 fn with(preset: Preset, body: &str, text: &str) -> Played {
-    let rows = [built_in().unwrap(), preset.rows().unwrap()].concat();
+    let rows = [built_in(), preset.rows().unwrap()].concat();
     let keys = Keymap::new(&rows, &sselens::tui::pane_contexts()).unwrap();
     let mut start = Startup { keys, keymap: preset, ..startup() };
     start.draft.body = body.as_bytes().to_vec();

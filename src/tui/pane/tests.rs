@@ -8,7 +8,7 @@ use crate::config::keys;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 fn keymap() -> Keymap {
-    Keymap::new(&keys::built_in().unwrap(), &crate::tui::pane_contexts()).unwrap()
+    Keymap::new(&keys::built_in(), &crate::tui::pane_contexts()).unwrap()
 }
 
 #[test]
