@@ -55,8 +55,8 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
 fn similar_codes(code: &str) -> Vec<&'static str> {
     let mut all: Vec<_> = Code::all()
         .map(Code::name)
-        .map(|name| (similar::TextDiff::from_chars(code, name).ratio(), name))
-        .filter(|(ratio, _)| *ratio > 0.7)
+        .map(|name| (strsim::sorensen_dice(code, name), name))
+        .filter(|(similarity, _)| *similarity > 0.6)
         .collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
     all.into_iter().take(3).map(|(_, c)| c).collect()

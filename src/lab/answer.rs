@@ -138,12 +138,13 @@ fn asked(
 
 /// Returns the message about a model that is no scenario.
 fn unknown(name: &str) -> String {
-    let names: Vec<&str> = scenarios().iter().map(|it| it.name.as_str()).collect();
     // No name has a thousand letters, and comparing costs.
     let short: String = name.rsplit('/').next().unwrap_or(name).chars().take(64).collect();
-    let similar_names = similar::get_close_matches(short.as_str(), &names, 4, 0.5);
+    let names = scenarios().iter().map(|it| (strsim::sorensen_dice(&short, &it.name), &it.name));
+    let mut near: Vec<_> = names.filter(|(similarity, _)| *similarity > 0.5).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
     let similar_names: Vec<String> =
-        similar_names.into_iter().map(|name| format!("lab/{name}")).collect();
+        near.into_iter().take(4).map(|(_, name)| format!("lab/{name}")).collect();
     match similar_names.is_empty() {
         true => {
             format!("The model lab/{short} does not exist. GET /v1/models lists the scenarios.")

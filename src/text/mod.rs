@@ -53,7 +53,8 @@ pub(crate) fn printable(bytes: &[u8]) -> usize {
     let is_printable = |byte: &u8| (0x20..0x80).contains(byte);
     // The compiler makes vectors of it.
     let (blocks, _) = bytes.as_chunks::<64>();
-    let is_whole = |block: &&[u8; 64]| block.iter().fold(true, |all, byte| all & is_printable(byte));
+    let is_whole =
+        |block: &&[u8; 64]| block.iter().fold(true, |all, byte| all & is_printable(byte));
     let mut at = 64 * blocks.iter().take_while(is_whole).count();
     let (words, _) = bytes[at..].as_chunks::<8>();
     for word in words {

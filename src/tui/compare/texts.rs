@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use similar::{Algorithm, DiffTag, capture_diff_slices};
+use similar::DiffTag;
 
 use crate::dialect::Channel;
 use crate::inspect::Delta;
 use crate::tui::model::Exchange;
 use crate::tui::theme::Role;
+use crate::tui::widget::diff::diff;
 use crate::tui::widget::text::Mark;
 use crate::tui::widget::{Doc, json};
 
@@ -73,7 +74,7 @@ fn changes(a: &str, b: &str) -> Vec<[Range<usize>; 2]> {
         ends
     };
     let (at_a, at_b) = (offsets(&x), offsets(&y));
-    capture_diff_slices(Algorithm::Myers, &x, &y)
+    diff(&x, &y)
         .iter()
         .filter(|op| op.tag() != DiffTag::Equal)
         .map(|op| {

@@ -1,6 +1,6 @@
 //! The body said in another dialect: what becomes of it, before it is done.
 
-use similar::{ChangeTag, TextDiff};
+use similar::ChangeTag;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
@@ -12,7 +12,7 @@ use crate::dialect::request::{Disposition, Translation};
 use crate::text::{Newlines, count, preview, visible};
 use crate::tui::model::Model;
 use crate::tui::theme::Role;
-use crate::tui::widget::{Doc, json};
+use crate::tui::widget::{Doc, diff, json};
 
 /// Number of lines beyond which a diff costs more than it shows.
 const DIFFED: usize = 2000;
@@ -48,7 +48,7 @@ impl TranslationScreen {
         summary(done, &mut doc);
         notes(done, &mut doc);
         doc.line();
-        diff(&json::pretty(before), &body, &mut doc);
+        compared(&json::pretty(before), &body, &mut doc);
         let title = format!("{} → {}", from.name(), to.name());
         let reading = ReadingScreen::new(title, doc);
         let (provider, model) = (provider.to_owned(), model.to_owned());
@@ -136,7 +136,7 @@ fn notes(done: &Translation, doc: &mut Doc) {
 }
 
 /// The old body and the new one; where they are too long, the new one.
-fn diff(before: &str, after: &str, doc: &mut Doc) {
+fn compared(before: &str, after: &str, doc: &mut Doc) {
     let mut line = |role, sign: &str, text: &str| {
         let text = preview(text.trim_end_matches('\n'), LINE);
         doc.push(role, &format!("{sign}{}", visible(&text, Newlines::Show))).line();
@@ -149,7 +149,9 @@ fn diff(before: &str, after: &str, doc: &mut Doc) {
         return;
     }
     line(Role::Label, "", "The body, before and after:");
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+    let [old, new] = [before, after].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+    let steps = diff::diff(&old, &new);
+    for change in steps.iter().flat_map(|step| step.iter_changes(&old[..], &new[..])) {
         match change.tag() {
             ChangeTag::Equal => line(Role::Dim, "  ", change.value()),
             ChangeTag::Delete => line(Role::Error, "- ", change.value()),

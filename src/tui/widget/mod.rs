@@ -1,5 +1,6 @@
 //! Pieces that panes are made of.
 
+pub(super) mod diff;
 pub(super) mod doc;
 pub(super) mod editor;
 pub(super) mod json;
