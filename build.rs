@@ -2,7 +2,6 @@
 //! `scenarios.rs` lists `assets/scenarios/*.toml`, `codes.rs` is the registry of rules, one for each
 //! `assets/rules/CODE.md`, `configuration.rs` is the built-in configuration, read.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,41 +24,52 @@ fn main() -> io::Result<()> {
     fs::write(target.join("codes.rs"), codes(&root.join("assets/rules"))?)
 }
 
-/// The source text of a pair: the strings in the `[keys.*]` and `[theme.*]` tables of a configuration, a line
-/// for each with its section, name, key, value and line number between tabs, and everything else as JSON.
+/// The source text of what a configuration says, as `config/keys.rs` reads it: its `[keys.*]` tables (a line for
+/// each key: context, key, action and line number between tabs), its themes, each with its name (a line for
+/// each role: the role, a tab, its style), and everything else as JSON.
 fn configuration(file: &Path) -> io::Result<String> {
     let text = fs::read_to_string(file)?;
     let table = DeTable::parse(&text).map_err(io::Error::other)?;
-    let mut rows = Vec::new();
-    let mut add = |section: &str, name: &str, key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>| {
-        let line = text[..key.span().start].matches('\n').count() + 1;
-        let (key, value) = (key.get_ref(), value.as_str().unwrap_or_default());
-        if [name, key, value].iter().any(|part| part.contains(['\t', '\n'])) {
-            return Err(bad(format!("{}:{line}: a tab or a line end", file.display())));
-        }
-        rows.push((line, format!("{section}\t{name}\t{key}\t{value}\t{line}\n")));
-        Ok(())
+    let plain = |part: &str| match part.contains(['\t', '\n']) {
+        true => Err(bad(format!("{}: a tab or a line end in {part:?}", file.display()))),
+        false => Ok(part.to_owned()),
     };
-    for section in ["keys", "theme"] {
-        let names = table.get_ref().get(section).and_then(|names| names.get_ref().as_table());
-        for (name, value) in names.into_iter().flatten() {
-            match value.get_ref() {
-                DeValue::Table(rows) => {
-                    for (key, value) in rows {
-                        add(section, name.get_ref(), key, value.get_ref())?;
-                    }
-                }
-                value => add(section, "", name, value)?,
-            }
+    let section = |name: &str| {
+        let tables = table.get_ref().get(name).and_then(|names| names.get_ref().as_table());
+        tables
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, rows)| Some((name.get_ref(), rows.get_ref().as_table()?)))
+    };
+    let string = |value: &Spanned<DeValue<'_>>| plain(value.get_ref().as_str().unwrap_or_default());
+    let mut keys = Vec::new();
+    for (context, rows) in section("keys") {
+        for (key, action) in rows {
+            let line = text[..key.span().start].matches('\n').count() + 1;
+            let (context, key) = (plain(context)?, plain(key.get_ref())?);
+            keys.push((line, format!("{context}\t{key}\t{}\t{line}\n", string(action)?)));
         }
     }
     // A parsed table is sorted by key; people read a file from the top.
-    rows.sort();
-    let rows: String = rows.into_iter().map(|(_, row)| row).collect();
+    keys.sort();
+    let keys: String = keys.into_iter().map(|(_, row)| row).collect();
+    let mut themes = String::new();
+    for (name, roles) in section("theme") {
+        let mut rows = String::new();
+        for (role, words) in roles {
+            writeln!(rows, "{}\t{}", plain(role.get_ref())?, string(words)?)
+                .map_err(io::Error::other)?;
+        }
+        write!(themes, "({name:?}, {rows:?}), ").map_err(io::Error::other)?;
+    }
     let mut rest: toml::Table = text.parse().map_err(io::Error::other)?;
-    rest.retain(|section, _| section != "keys" && section != "theme");
+    rest.remove("keys");
+    let chosen =
+        rest.remove("theme").and_then(|theme| Some(theme.get("name")?.as_str()?.to_owned()));
     let rest = serde_json::to_string(&rest)?;
-    Ok(format!("({rows:?}, {rest:?})\n"))
+    Ok(format!(
+        "BuiltIn {{ keys: {keys:?}, theme: {chosen:?}, themes: &[{themes}], rest: {rest:?} }}\n"
+    ))
 }
 
 /// What is read of a scenario's file at build time.

@@ -67,32 +67,28 @@ impl Preset {
 pub const DEFAULT: &str = include_str!("../../assets/default-config.toml");
 
 /// The built-in configuration, taken apart when the program was built: nobody waits for its text to be read.
-/// The strings of `[keys.*]` and `[theme.*]`, a line each in the order of the file, and everything else as JSON. It is text, for the
-/// loader corrects each address in a table before the program begins.
-pub(super) const BUILT_IN: (&str, &str) = include!(concat!(env!("OUT_DIR"), "/configuration.rs"));
-
-/// A string of a table `[SECTION.NAME]`. For a value of the section itself the name is empty.
-pub(super) struct SectionRow {
-    pub(super) name: &'static str,
-    pub(super) key: &'static str,
-    pub(super) value: &'static str,
-    pub(super) line: usize,
+/// Most of it is text, for the loader corrects each address in a table before the program begins.
+pub(super) struct BuiltIn {
+    /// The `[keys.*]` tables: a line for each key, with its context, the action and its line between tabs.
+    keys: &'static str,
+    /// The theme that it asks for.
+    pub(super) theme: Option<&'static str>,
+    /// The themes by name: a line for each role, with its style after a tab.
+    pub(super) themes: &'static [(&'static str, &'static str)],
+    /// Everything else as JSON.
+    pub(super) rest: &'static str,
 }
 
-/// The strings of a section of the built-in configuration.
-pub(super) fn built_in_sections(section: &str) -> impl Iterator<Item = SectionRow> {
-    BUILT_IN.0.lines().filter_map(move |row| {
-        let mut parts = row.strip_prefix(section)?.strip_prefix('\t')?.split('\t');
-        let (name, key, value) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(SectionRow { name, key, value, line: parts.next()?.parse().ok()? })
-    })
-}
+pub(super) const BUILT_IN: BuiltIn = include!(concat!(env!("OUT_DIR"), "/configuration.rs"));
 
 /// Returns the built-in rows.
 pub fn built_in() -> Vec<WrittenBinding> {
     let file: Arc<str> = "built-in configuration".into();
-    let rows = built_in_sections("keys")
-        .map(|SectionRow { name, key, value, line }| binding(&file, line, (name, key, value)));
+    let rows = BUILT_IN.keys.lines().filter_map(|row| {
+        let mut parts = row.split('\t');
+        let words = (parts.next()?, parts.next()?, parts.next()?);
+        Some(binding(&file, parts.next()?.parse().ok()?, words))
+    });
     rows.collect()
 }
 

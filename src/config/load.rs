@@ -183,7 +183,7 @@ impl Config {
         let mut rows = Vec::new();
         let mut themes = Themes::built_in();
         rows.push(keys::built_in());
-        let file: ConfigFile = serde_json::from_str(keys::BUILT_IN.1)?;
+        let file: ConfigFile = serde_json::from_str(keys::BUILT_IN.rest)?;
         let mut layers = vec![(file, "the built-in configuration".to_owned())];
         if let Some(file) = path(config.as_deref(), &environment) {
             match std::fs::read_to_string(&file) {
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn the_built_in_configuration_is_what_its_text_says() {
         assert_eq!(keys::built_in(), keys::read("built-in configuration", DEFAULT).unwrap());
-        let built: ConfigFile = serde_json::from_str(keys::BUILT_IN.1).unwrap();
+        let built: ConfigFile = serde_json::from_str(keys::BUILT_IN.rest).unwrap();
         let read: ConfigFile = toml::from_str(DEFAULT).unwrap();
         assert_eq!(format!("{built:#?}"), format!("{read:#?}"));
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::keys::{self, Document, Problem};
+use super::keys::{BUILT_IN, Document, Problem};
 
 /// The styles of one theme, by role.
 pub type Styles = BTreeMap<String, Style>;
@@ -23,8 +23,7 @@ pub struct Themes {
 impl Themes {
     /// Returns the built-in themes.
     pub fn built_in() -> Self {
-        let chosen = built_in("").find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned());
-        Self { chosen, by_name: BTreeMap::new() }
+        Self { chosen: BUILT_IN.theme.map(str::to_owned), by_name: BTreeMap::new() }
     }
 
     /// Adds what the `[theme]` and `[theme.NAME]` tables of a configuration file say.
@@ -69,8 +68,8 @@ impl Themes {
 
     /// The names of all themes.
     pub fn names(&self) -> BTreeSet<&str> {
-        let built_in = keys::built_in_sections("theme").map(|row| row.name);
-        self.by_name.keys().map(String::as_str).chain(built_in.filter(|n| !n.is_empty())).collect()
+        let built_in = BUILT_IN.themes.iter().map(|(name, _)| *name);
+        self.by_name.keys().map(String::as_str).chain(built_in).collect()
     }
 
     /// The theme of that name, with the dark theme's styles where it says nothing.
@@ -92,11 +91,10 @@ impl Themes {
     }
 }
 
-/// The roles of a built-in theme, each with its style in words; for an empty name what `[theme]` itself says.
+/// The roles of a built-in theme, each with its style in words.
 fn built_in(theme: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    keys::built_in_sections("theme")
-        .filter(move |row| row.name == theme)
-        .map(|row| (row.key, row.value))
+    let theme = BUILT_IN.themes.iter().find(|(name, _)| *name == theme);
+    theme.into_iter().flat_map(|(_, rows)| rows.lines().filter_map(|row| row.split_once('\t')))
 }
 
 /// A word of a style that is neither a color nor an attribute.
@@ -198,6 +196,7 @@ mod tests {
         let mut read = Themes::default();
         read.read("default", DEFAULT).unwrap();
         let themes = Themes::built_in();
+        assert_eq!(themes.chosen, read.chosen);
         let names = themes.names();
         assert_eq!(
             names.iter().copied().collect::<Vec<_>>(),

@@ -191,7 +191,9 @@ impl Answer {
             DecodeEvent::Whole { choice, channel, text } => {
                 self.hold(frame, choice, channel, &text);
             }
-            DecodeEvent::Tool(piece) => self.add_tool(frame, *piece),
+            DecodeEvent::Tool(piece) => {
+                self.add_tool(frame, *piece);
+            }
             DecodeEvent::Finish { choice, reason } => {
                 self.choices.insert(choice);
                 self.finish.insert(choice, (reason.into_owned(), frame));
@@ -240,7 +242,7 @@ impl Answer {
         }
     }
 
-    /// Adds a text to a channel.
+    /// Adds a text to a channel; returns the delta that it is.
     pub(super) fn add_text(
         &mut self,
         frame: u32,
@@ -249,7 +251,7 @@ impl Answer {
         path: Path,
         text: &str,
         duplicate: bool,
-    ) {
+    ) -> Delta {
         let start = if duplicate {
             let start = self.duplicates.len();
             self.duplicates.push_str(text);
@@ -273,11 +275,11 @@ impl Answer {
             start
         };
         let (start, len) = (start as u32, text.len() as u32);
-        self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate });
+        self.push(Delta { frame, choice, channel, path, start, len, slot: 0, duplicate })
     }
 
-    /// Adds a piece of a tool call.
-    pub(super) fn add_tool(&mut self, frame: u32, piece: ToolPiece<'_>) {
+    /// Adds a piece of a tool call; returns the delta that it is.
+    pub(super) fn add_tool(&mut self, frame: u32, piece: ToolPiece<'_>) -> Delta {
         let ToolPiece { choice, path, index, id, name, arguments, free_text } = piece;
         let slot = self.tool_slot(frame, choice, index, id.as_deref());
         let tool = &mut self.tools[slot];
@@ -305,7 +307,7 @@ impl Answer {
             len,
             slot: slot as u32,
             duplicate: false,
-        });
+        })
     }
 
     /// Holds what the stream says that a text is against what was streamed since it last said so.
@@ -347,7 +349,7 @@ impl Answer {
         }
     }
 
-    fn push(&mut self, delta: Delta) {
+    fn push(&mut self, delta: Delta) -> Delta {
         let (channel, path) = (delta.channel, delta.path);
         let same = |p: &&mut (Channel, Path, u64)| p.0 == channel && p.1.is_alike(path);
         match self.paths.iter_mut().find(same) {
@@ -356,6 +358,7 @@ impl Answer {
         }
         self.counts[delta.channel as usize] += u64::from(!delta.duplicate);
         self.deltas.push(delta);
+        delta
     }
 
     /// The call that a piece belongs to: by choice and index; an index that carries a second id is

@@ -9,7 +9,7 @@ use super::detection::Detection;
 use super::skeleton::{Emitted, Skeleton, SkeletonAttempt};
 use super::surrogate::{Joiner, Lone};
 use super::web_socket::WebSocket;
-use super::{Answer, ContentDecoder, Facts, Findings, Inspection, Phase, Timing, detect};
+use super::{Answer, ContentDecoder, Delta, Facts, Findings, Inspection, Phase, Timing, detect};
 use crate::dialect::{self, DecodeEvent, Payload};
 use crate::frame::eventstream::EventStreamMessage;
 use crate::frame::sse::SseBlock;
@@ -25,13 +25,15 @@ pub(super) struct PayloadReader {
     /// The JSON of the frame at hand, reused from frame to frame.
     tape: Tape,
     pub(super) skeleton: Skeleton,
+    /// The deltas of the frame at hand.
+    pub(super) added: Vec<Delta>,
 }
 
 impl Default for PayloadReader {
     fn default() -> Self {
         let surrogates = Joiner::default();
         let (tape, skeleton) = (Tape::new(), Skeleton::default());
-        Self { decoder: dialect::unknown(), surrogates, tape, skeleton }
+        Self { decoder: dialect::unknown(), surrogates, tape, skeleton, added: Vec::new() }
     }
 }
 
@@ -220,7 +222,7 @@ impl Inspection {
         let event = event_of(&frame, body);
         let mut json_error = None;
         let mut duplicate_key = None;
-        let PayloadReader { decoder, surrogates, tape, skeleton } = reading;
+        let PayloadReader { decoder, surrogates, tape, skeleton, added } = reading;
         if let Some(text) = data.as_deref() {
             json_error = tape.parse(text).err();
             // After an error the tape is empty, unless a whole value precedes the error.
@@ -275,10 +277,13 @@ impl Inspection {
         });
         let judges = (&**detectors, &*findings);
         let mut attempt = skeleton.attempt(&view, &emitted, varying.is_some(), judges);
+        added.clear();
+        added.extend(facts.answer.deltas_of_last(number));
         let each = detect::EachFrame {
             index: number,
             frame: &frame,
             body,
+            deltas: added,
             seen: FrameReading::Whole(&view),
         };
         for (n, detector) in detectors.iter_mut().enumerate() {

@@ -48,6 +48,7 @@ impl Inspection {
         let number = index as u32;
         facts.shape.repeat();
         facts.blocks.begin_repeat(number);
+        reading.added.clear();
         for (n, part) in skeleton.parts().enumerate() {
             let text = filled.text(n);
             if let SkeletonPart::Text { channel, .. } = part {
@@ -57,7 +58,7 @@ impl Inspection {
                 reading.decoder.repeat(&text);
             }
             facts.blocks.repeat(&text, part.is_duplicate());
-            part.add_to(&mut facts.answer, number, &text);
+            reading.added.push(part.add_to(&mut facts.answer, number, &text));
         }
         facts.timing.delta(at);
         facts.timing.last_data = at.or(facts.timing.last_data);
@@ -65,7 +66,7 @@ impl Inspection {
         findings.judge_by(facts.detection.context(), at);
         findings.count_again(&skeleton.counted);
         let seen = FrameReading::Repeat(&filled);
-        let each = EachFrame { index: number, frame: &frame, body, seen };
+        let each = EachFrame { index: number, frame: &frame, body, deltas: &reading.added, seen };
         for detector in &skeleton.asked {
             detectors[*detector].each(facts, &each, findings);
         }

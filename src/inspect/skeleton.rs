@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::detect::{Detector, FrameView, Look};
 use super::filled::{Filled, Fixed, MAX_DELTAS, MAX_VALUES};
 use super::surrogate::Lone;
-use super::{Answer, CodeCounts, Findings};
+use super::{Answer, CodeCounts, Delta, Findings};
 use crate::dialect::{Channel, DecodeEvent, Path, ToolPiece, Varying};
 use crate::frame::sse::PlainEvent;
 use crate::frame::{Frame, FrameKind};
@@ -60,17 +60,17 @@ impl SkeletonPart {
         matches!(self, Self::Text { duplicate: true, .. })
     }
 
-    /// Adds the delta, with this text, to an answer.
-    pub(super) fn add_to(self, answer: &mut Answer, frame: u32, text: &str) {
+    /// Adds the delta, with this text, to an answer; returns it whole.
+    pub(super) fn add_to(self, answer: &mut Answer, frame: u32, text: &str) -> Delta {
         match self {
             Self::Text { choice, channel, path, duplicate } => {
-                answer.add_text(frame, choice, channel, path, text, duplicate);
+                answer.add_text(frame, choice, channel, path, text, duplicate)
             }
             Self::Call { choice, path, index, free_text } => {
                 let arguments = Some(Cow::Borrowed(text));
                 let (id, name) = (None, None);
                 let piece = ToolPiece { choice, path, index, id, name, arguments, free_text };
-                answer.add_tool(frame, piece);
+                answer.add_tool(frame, piece)
             }
         }
     }

@@ -25,6 +25,12 @@ impl Detector for BodyDetector {
         }
         let Some((before, _)) = facts.reads().last_two() else { return };
         let cut = before.decoded;
+        let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
+        // Mostly a read begins with a frame, after the end of a line.
+        let begins_in_read = facts.frames().get(first).is_none_or(|frame| frame.offset >= cut);
+        if begins_in_read && head.last().is_none_or(u8::is_ascii) {
+            return;
+        }
         // Frames that were held back until the framing was certain arrived earlier, whole or in pieces; a
         // frame that begins in this read arrived with it.
         let new = facts.frames().range(first..facts.frames().len());
@@ -37,7 +43,6 @@ impl Detector for BodyDetector {
                 format!("Frame {index} arrived in {reads} reads"),
             );
         }
-        let (head, tail) = facts.body().split_at((cut as usize).min(facts.body().len()));
         // Between the texts of binary messages any byte may look like part of a character.
         if splits_character(head, tail) && !is_binary(facts) {
             let place = FindingPlace { frame: Some(first as u32), offset: Some(cut) };

@@ -41,7 +41,7 @@ pub(super) use super::findings::{FindingPlace, Findings};
 
 use std::borrow::Cow;
 
-use super::Facts;
+use super::{Delta, Facts};
 use super::filled::Filled;
 use crate::dialect::{self, Dialect, Varying};
 use crate::frame::Frame;
@@ -119,6 +119,8 @@ pub(super) struct EachFrame<'a> {
     pub(super) frame: &'a Frame,
     /// The body that it is part of.
     pub(super) body: &'a [u8],
+    /// Its additions to the answer.
+    pub(super) deltas: &'a [Delta],
     pub(super) seen: FrameReading<'a>,
 }
 

@@ -148,14 +148,13 @@ impl Fields {
 impl SemanticDetector {
     /// Looks at what a frame added to the text.
     fn deltas(&mut self, facts: &Facts, each: &EachFrame<'_>, findings: &mut Findings) {
-        let deltas = facts.answer().deltas_of_last(each.index);
         let (mut same, mut telling, mut fields) = (false, false, Fields::default());
-        for delta in deltas.clone() {
+        for delta in each.deltas {
             let content = delta.channel == Channel::Content;
             if !content && delta.channel != Channel::Reasoning {
                 continue;
             }
-            let text = facts.answer().text_of(&delta);
+            let text = facts.answer().text_of(delta);
             if !text.is_ascii()
                 && text.contains('\u{fffd}')
                 && is_sound_text(each)
@@ -173,12 +172,12 @@ impl SemanticDetector {
                 continue;
             }
             if content {
-                self.think(facts, each, &delta, findings);
+                self.think(facts, each, delta, findings);
                 if self.spoke.is_none() && !text.trim().is_empty() && !self.think_reported {
                     self.spoke = Some(each.index);
                 }
             } else {
-                fields.add(&delta);
+                fields.add(delta);
                 if self.spoke.is_some_and(|f| f < each.index)
                     && !findings.again(Code::ReasoningAfterContent)
                 {
@@ -188,10 +187,10 @@ impl SemanticDetector {
                 }
             }
             telling |= text.len() >= TELLING;
-            same |= self.compare(facts, each, &delta, text, findings);
+            same |= self.compare(facts, each, delta, text, findings);
         }
         fields.judge(each, findings);
-        if deltas.len() > 0 {
+        if !each.deltas.is_empty() {
             self.same_data(each, same, telling);
         }
     }

@@ -5,7 +5,7 @@ use super::{
     ours, refused,
 };
 use crate::dialect::Channel;
-use crate::inspect::{Facts, ToolCall};
+use crate::inspect::{Delta, Facts, ToolCall};
 use crate::json::{self, ErrorKind, Tape, Value};
 use crate::text;
 
@@ -28,9 +28,9 @@ impl Detector for ToolDetector {
         if answer.tools().is_empty() || refused(facts) {
             return;
         }
-        let here = answer.deltas_of_last(each.index);
-        for delta in here.filter(|d| d.channel == Channel::Tool && !answer.text_of(d).is_empty()) {
-            let slot = answer.tool_place(&delta);
+        let is_piece = |d: &&Delta| d.channel == Channel::Tool && !answer.text_of(d).is_empty();
+        for delta in each.deltas.iter().filter(is_piece) {
+            let slot = answer.tool_place(delta);
             let Some(slot) = slot.filter(|s| *s < MAX_COUNTED) else { continue };
             self.pieces.resize(self.pieces.len().max(slot + 1), 0);
             self.pieces[slot] += 1;
