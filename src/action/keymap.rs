@@ -1,7 +1,5 @@
 //! Keys to actions.
 
-use std::collections::HashMap;
-
 use crokey::{KeyCombination, KeyCombinationFormat, OneToThree};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -29,6 +27,26 @@ pub struct Keymap {
     panes: Vec<&'static OwnContext>,
 }
 
+/// The file in which each key was bound last, context by context: few keys count in one.
+#[derive(Default)]
+struct Seen<'a>(Vec<(Context, Vec<(KeyCombination, &'a str)>)>);
+
+impl<'a> Seen<'a> {
+    /// Binds a key in a file; returns the file in which it was bound before.
+    fn bind(&mut self, context: Context, key: KeyCombination, file: &'a str) -> Option<&'a str> {
+        let at = self.0.iter().position(|(of, _)| *of == context).unwrap_or(self.0.len());
+        if at == self.0.len() {
+            self.0.push((context, Vec::new()));
+        }
+        let bound = &mut self.0[at].1;
+        if let Some((_, before)) = bound.iter_mut().find(|(of, _)| *of == key) {
+            return Some(std::mem::replace(before, file));
+        }
+        bound.push((key, file));
+        None
+    }
+}
+
 impl Keymap {
     /// Makes sense of the rows of the configuration; a later file's row wins over an earlier one's,
     /// and any over the keys that `panes` bring.
@@ -37,8 +55,7 @@ impl Keymap {
     /// The first row with an unknown context, key or action, or a key that its file binds twice in
     /// one context.
     pub fn new(rows: &[WrittenBinding], panes: &[&'static OwnContext]) -> Result<Self, Problem> {
-        // In which file a key was bound last, in each context.
-        let mut seen: HashMap<(Context, KeyCombination), &str> = HashMap::new();
+        let mut seen = Seen::default();
         let mut keymap = Keymap { panes: panes.to_vec(), ..Keymap::default() };
         for pane in panes {
             for action in pane.actions {
@@ -47,7 +64,8 @@ impl Keymap {
                 keymap.bindings.extend(keys.map(|key| Binding { context, key, action }));
             }
         }
-        let actions: HashMap<&str, Action> = keymap.actions().map(|a| (a.name(), a)).collect();
+        let mut actions: Vec<(&str, Action)> = keymap.actions().map(|a| (a.name(), a)).collect();
+        actions.sort_unstable_by_key(|(name, _)| *name);
         for row in rows {
             let problem =
                 |message: String| Problem { file: row.file.to_string(), line: row.line, message };
@@ -63,12 +81,16 @@ impl Keymap {
                 parse(&row.key).ok_or_else(|| problem(format!("\"{}\" is not a key", row.key)))?;
             let action = match row.action.as_str() {
                 "" => None,
-                name => Some(actions.get(name).copied().ok_or_else(|| {
-                    problem(format!("no action is called \"{name}\"{}", keymap.nearest(name)))
-                })?),
+                name => match actions.binary_search_by_key(&name, |(name, _)| name) {
+                    Ok(at) => Some(actions[at].1),
+                    Err(_) => {
+                        let nearest = keymap.nearest(name);
+                        return Err(problem(format!("no action is called \"{name}\"{nearest}")));
+                    }
+                },
             };
-            let before = seen.insert((context, key), &row.file);
-            if before == Some(&row.file) {
+            let before = seen.bind(context, key, &row.file);
+            if before == Some(&*row.file) {
                 return Err(problem(format!(
                     "the key \"{}\" is bound twice in [keys.{}]",
                     row.key, row.context

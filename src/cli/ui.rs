@@ -404,8 +404,8 @@ fn recorder(
 }
 
 fn providers(config: &Config) -> Vec<ProviderInfo> {
-    let lab =
-        || lab::abouts().map(|(name, about)| (format!("lab/{name}"), about.to_owned())).collect();
+    let of_lab = |(name, about): (&str, &str)| (["lab/", name].concat(), about.to_owned());
+    let lab = || lab::abouts().map(of_lab).collect();
     let has_key = |p: &Provider| config.key(p).is_some() || config.aws_keys(p).is_some();
     // Providers that can be used right away come first.
     let mut all: Vec<_> = config.providers.values().collect();
@@ -432,7 +432,7 @@ fn providers(config: &Config) -> Vec<ProviderInfo> {
             key_variable: p.key_env.clone().filter(|_| has_key(p) || !p.is_local()),
             key_is_set: has_key(p),
             about: p.about.clone(),
-            models: if p.is_lab() { lab() } else { Vec::new() },
+            models: if p.is_lab() { lab() } else { Arc::default() },
         })
         .collect()
 }

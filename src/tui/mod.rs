@@ -68,7 +68,7 @@ pub struct ProviderInfo {
     /// One line for lists.
     pub about: String,
     /// Models to choose from, each with a line about it.
-    pub models: Vec<(String, String)>,
+    pub models: Arc<[(String, String)]>,
 }
 
 impl ProviderInfo {

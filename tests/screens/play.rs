@@ -157,7 +157,8 @@ pub(crate) fn startup() -> Startup {
         models: vec![
             ("lab/reasoning-only".into(), "reasons and says nothing".into()),
             ("lab/empty-stream".into(), "200 and not one byte".into()),
-        ],
+        ]
+        .into(),
         ..ProviderInfo::default()
     };
     let other = ProviderInfo {

@@ -41,8 +41,8 @@ pub(super) use super::findings::{FindingPlace, Findings};
 
 use std::borrow::Cow;
 
-use super::{Delta, Facts};
 use super::filled::Filled;
+use super::{Delta, Facts};
 use crate::dialect::{self, Dialect, Varying};
 use crate::frame::Frame;
 use crate::journal::EndCause;

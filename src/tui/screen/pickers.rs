@@ -66,7 +66,7 @@ pub(in crate::tui) fn model(model: &mut Model) {
 fn models(model: &Model) -> Vec<(String, String)> {
     let Some(provider) = model.provider() else { return Vec::new() };
     if !provider.models.is_empty() {
-        return provider.models.clone();
+        return provider.models.to_vec();
     }
     let present = &model.request().draft().model;
     let mut models = vec![(provider.model.clone(), format!("{}'s usual model", provider.name))];
