@@ -10,8 +10,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 /// # Errors
 /// The terminal is gone.
 pub(super) fn ask(out: &mut impl Write) -> io::Result<()> {
-    out.write_all(b"\x1b]11;?\x1b\\")?;
-    out.flush()
+    out.write_all(b"\x1b]11;?\x1b\\")
 }
 
 /// Returns whether the background is light by what the environment says: `COLORFGBG`, as some terminals set

@@ -184,7 +184,7 @@ impl Tty {
         self.panicked.load(Ordering::SeqCst)
     }
 
-    /// Asks the terminal for its background; nothing waits for the answer.
+    /// Asks the terminal for its background, together with the next drawing; nothing waits for the answer.
     pub fn ask_background(&self) {
         let silent = std::env::var_os("TERM").is_some_and(|t| t == "linux" || t == "dumb");
         if !silent {
@@ -215,15 +215,15 @@ impl Tty {
         enable_raw_mode()?;
         self.held.store(true, Ordering::SeqCst);
         let mut out = io::stdout();
-        execute!(out, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
+        queue!(out, EnterAlternateScreen, cursor::Hide, EnableBracketedPaste)?;
         if self.mouse {
-            execute!(out, EnableMouseCapture)?;
+            queue!(out, EnableMouseCapture)?;
         }
         // Asking whether the terminal supports these takes seconds if it does not answer; a terminal that
         // does not support them ignores them.
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
-        let _ = execute!(out, PushKeyboardEnhancementFlags(flags));
-        Ok(())
+        let _ = queue!(out, PushKeyboardEnhancementFlags(flags));
+        out.flush()
     }
 }
 
