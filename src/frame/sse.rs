@@ -13,6 +13,9 @@ use crate::text;
 /// Number of comments and ignored fields that are kept as text; the rest is counted.
 pub const MAX_LIST: usize = 1000;
 
+/// A line of fewer bytes is short.
+const SHORT_LINE: usize = 512;
+
 /// The framer, and what it counted. All offsets are in the body.
 #[derive(Debug, Default, Clone)]
 pub struct Sse {
@@ -281,9 +284,15 @@ impl Sse {
         }
         // One look at what is printable ASCII says both: that it is UTF-8, and that no line ends in it.
         if SHORTCUT && self.valid == self.scan && self.invalid.is_none() {
-            self.scan += text::printable(body.get(self.scan..)?);
+            let line = text::printable(body.get(self.scan..)?);
+            self.scan += line;
             self.valid = self.scan;
             if matches!(body.get(self.scan)?, b'\n' | b'\r') {
+                // Many short lines are quicker to check at once.
+                if line < SHORT_LINE && body.len() - self.scan > 2 * SHORT_LINE {
+                    *is_validated = true;
+                    self.validate(body);
+                }
                 return Some(self.scan);
             }
         }
