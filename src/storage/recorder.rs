@@ -166,6 +166,9 @@ impl Recorder {
     /// Writers that are still about are not listened to any more.
     pub fn close(mut self) {
         let _ = self.orders.send(Order::Stop);
+        if let Some((worker, queue)) = self.waiting.take() {
+            worker.run(&queue);
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

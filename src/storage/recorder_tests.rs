@@ -29,6 +29,28 @@ fn a_session_in_memory_is_written_when_a_file_is_named() {
     assert_eq!(entries(&path), [0, 1, 2]);
 }
 
+/// The screen may be gone before its threads start.
+#[test]
+fn what_arrives_before_there_is_a_thread_is_written() {
+    for runs in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("sessions");
+        let autosave =
+            AutosaveFolder { folder: folder.clone(), keep_files: 3, keep_bytes: 1 << 20 };
+        let mut recorder = Recorder::new("t".into(), Some(autosave), |_| {});
+        recorder.begin(Arc::default());
+        recorder.writer()(&entry(7));
+        if runs {
+            recorder.run().unwrap();
+            recorder.run().unwrap();
+        }
+        recorder.writer()(&entry(8));
+        recorder.close();
+        let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(entries(&file), [7, 8]);
+    }
+}
+
 #[test]
 fn an_earlier_session_is_kept_and_a_live_one_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
