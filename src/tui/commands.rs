@@ -88,7 +88,7 @@ pub(super) fn act(model: &mut Model, contexts: &[Context], action: Action) {
 }
 
 fn help(model: &mut Model, contexts: &[Context]) {
-    let mut doc = Doc::new();
+    let mut doc = Doc::hanging();
     for context in contexts {
         let mut listed: Vec<Action> = Vec::new();
         doc.push(Role::Title, context.title()).line();

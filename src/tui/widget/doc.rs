@@ -31,6 +31,11 @@ impl Doc {
         Self { wrap: RefCell::new(Wrap::hard()), ..Self::default() }
     }
 
+    /// An empty text whose indented lines, if they are too long, go on below their text.
+    pub(crate) fn hanging() -> Self {
+        Self { wrap: RefCell::new(Wrap::hanging()), ..Self::default() }
+    }
+
     /// Appends text in a role.
     pub(crate) fn push(&mut self, role: Role, text: &str) -> &mut Self {
         let from = self.text.len();

@@ -35,7 +35,9 @@ impl Text<'_> {
                 return;
             }
             let range = self.wrap.line(top + row, self.text.len());
-            self.draw_line(theme, range, Rect { y: area.y + row as u16, height: 1, ..area }, buf);
+            let indent = (self.wrap.indent(self.text, top + row) as u16).min(area.width);
+            let (x, y, width) = (area.x + indent, area.y + row as u16, area.width - indent);
+            self.draw_line(theme, range, Rect { x, y, width, height: 1 }, buf);
         }
     }
 

@@ -17,6 +17,8 @@ const SLICE: usize = 1 << 20;
 pub(crate) struct Wrap {
     /// Break where the line is full, not between words: for bytes, whose blanks mean nothing.
     hard: bool,
+    /// An indented line goes on below its text, or the second column of its table.
+    hangs: bool,
     width: usize,
     /// The byte at which each line begins; never empty once updated.
     starts: Vec<usize>,
@@ -28,6 +30,33 @@ impl Wrap {
     /// Lines that are broken where they are full.
     pub(crate) fn hard() -> Self {
         Self { hard: true, ..Self::default() }
+    }
+
+    /// Lines that go on below their text where they are indented, or below the second column of a table.
+    pub(crate) fn hanging() -> Self {
+        Self { hangs: true, ..Self::default() }
+    }
+
+    /// The column at which a line is drawn.
+    pub(crate) fn indent(&self, text: &str, index: usize) -> usize {
+        let Some(at) = self.starts.get(index).filter(|_| self.hangs) else { return 0 };
+        let line = text[..*at].rfind('\n').map_or(0, |end| end + 1);
+        if line < *at { self.hang(&text[line..]) } else { 0 }
+    }
+
+    /// The column at which the line that a text begins with goes on; it keeps a part of its width.
+    fn hang(&self, text: &str) -> usize {
+        let line = text.split('\n').next().unwrap_or_default();
+        let words = line.trim_start_matches(' ');
+        let lead = line.len() - words.len();
+        if !self.hangs || lead == 0 {
+            return 0;
+        }
+        let column = words.find("  ").map_or(0, |gap| {
+            let after = words[gap..].trim_start_matches(' ');
+            words[..words.len() - after.len()].chars().map(char_width).sum()
+        });
+        (lead + column).min(self.width / 2)
     }
 
     /// Takes in `text`, which must begin with the text of the last call (or be known to be
@@ -68,13 +97,22 @@ impl Wrap {
 
     fn lay(&mut self, text: &str, from: usize) {
         let bytes = text.as_bytes();
+        let mut starts = std::mem::take(&mut self.starts);
         let (mut column, mut start, mut blank) = (0, from, None);
+        // The column at which the line at hand goes on.
+        let goes_on = |from: usize| if self.hangs { self.hang(&text[from..]) } else { 0 };
+        let begins = |from: usize| text[..from].rfind('\n').map_or(0, |end| end + 1);
+        let mut hang = if self.hangs { goes_on(begins(from)) } else { 0 };
+        if from > 0 && bytes.get(from - 1) != Some(&b'\n') {
+            column = hang;
+        }
         let mut i = from;
         while i < bytes.len() {
             let b = bytes[i];
             if b == b'\n' {
                 i += 1;
-                self.starts.push(i);
+                starts.push(i);
+                hang = goes_on(i);
                 (column, start, blank) = (0, i, None);
                 continue;
             }
@@ -88,13 +126,13 @@ impl Wrap {
                 if b == b' ' && !self.hard {
                     // One blank may hang over the edge: the line ends with it.
                     i += 1;
-                    self.starts.push(i);
-                    (column, start, blank) = (0, i, None);
+                    starts.push(i);
+                    (column, start, blank) = (hang, i, None);
                     continue;
                 }
                 let next = blank.filter(|at| *at > start && !self.hard).unwrap_or(i);
-                self.starts.push(next);
-                (column, start, blank) = (0, next, None);
+                starts.push(next);
+                (column, start, blank) = (hang, next, None);
                 i = next;
                 continue;
             }
@@ -104,6 +142,7 @@ impl Wrap {
                 blank = Some(i);
             }
         }
+        self.starts = starts;
     }
 
     /// Returns the number of lines.
@@ -159,6 +198,18 @@ mod tests {
         let mut wrap = Wrap::default();
         wrap.update(text, width);
         (0..wrap.len()).map(|i| &text[wrap.line(i, text.len())]).collect()
+    }
+
+    #[test]
+    fn an_indented_line_goes_on_at_its_column() {
+        let text = "head is long\n  k   does a thing\n";
+        let mut wrap = Wrap::hanging();
+        wrap.update(text, 12);
+        let lines: Vec<_> = (0..wrap.len())
+            .map(|i| (wrap.indent(text, i), &text[wrap.line(i, text.len())]))
+            .collect();
+        let expected = [(0, "head is long\n"), (0, "  k   does a "), (6, "thing\n"), (0, "")];
+        assert_eq!(lines, expected);
     }
 
     #[test]
