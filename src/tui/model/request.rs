@@ -122,7 +122,7 @@ impl RequestEditor {
 
     /// Computes the layout of the body for the place where it will be drawn.
     pub(in crate::tui) fn lay_out(&mut self, area: Rect) {
-        self.editor.lay_out(area);
+        self.editor.lay_out(area, self.typing);
     }
 
     /// Undoes the last edit.

@@ -114,8 +114,8 @@ enum Field {
 #[derive(Debug, Default)]
 pub(crate) struct RequestPane {
     row: usize,
-    /// The area for which the body was laid out.
-    laid_out: Rect,
+    /// The area for which the body was laid out, and whether one typed.
+    laid_out: (Rect, bool),
 }
 
 fn fields(model: &Model) -> Vec<Field> {
@@ -153,10 +153,10 @@ impl Pane for RequestPane {
     }
 
     fn settle(&mut self, model: &mut Model, area: Rect) {
-        let body = draw::body_area(self, model, area);
-        if body != self.laid_out {
-            self.laid_out = body;
-            model.request_mut().lay_out(body);
+        let laid_out = (draw::body_area(self, model, area), model.request().is_typing());
+        if laid_out != self.laid_out {
+            self.laid_out = laid_out;
+            model.request_mut().lay_out(laid_out.0);
         }
     }
 

@@ -26,11 +26,12 @@ struct ScreenRow {
 }
 
 impl Editor {
-    /// Computes the layout of the text for a place before it is drawn there: keys that move by rows use that.
-    pub(crate) fn lay_out(&mut self, area: Rect) {
+    /// Prepares the layout of the text for a place before it is drawn there. While one types it is computed: keys
+    /// that move by rows use it.
+    pub(crate) fn lay_out(&mut self, area: Rect, is_typing: bool) {
         self.narrow = area.width < WORTH_WRAPPING;
         self.wrap();
-        if !area.is_empty() {
+        if is_typing && !area.is_empty() {
             (&self.area).render(area, &mut Buffer::empty(area));
         }
     }
