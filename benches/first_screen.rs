@@ -57,7 +57,7 @@ fn main() {
         all[0].push(bare());
         all[1].push(ours());
     }
-    // Apart from those: it leaves the caches full of its own.
+    // Apart from those: it fills the caches.
     for _ in 0..RUNS {
         all[2].push(opens());
         all[3].push(ours());

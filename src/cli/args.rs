@@ -33,15 +33,15 @@ pub(super) struct Program {
 /// The program without its subcommands, for when it is given nothing: this grammar is made in a tenth of the time.
 #[derive(Debug, Parser)]
 #[command(name = "sselens")]
-pub(super) struct Screen {
+pub(super) struct ScreenProgram {
     #[command(flatten)]
     global: Global,
     #[command(flatten)]
     ui: UiArgs,
 }
 
-impl From<Screen> for Program {
-    fn from(Screen { global, ui }: Screen) -> Self {
+impl From<ScreenProgram> for Program {
+    fn from(ScreenProgram { global, ui }: ScreenProgram) -> Self {
         Self { global, ui, command: None }
     }
 }

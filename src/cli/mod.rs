@@ -38,13 +38,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use crate::config::Environment;
-use args::{Command, Program, Screen};
+use args::{Command, Program, ScreenProgram};
 use exit::{Exit, Failure, alarm};
 
 /// Reads the arguments. Options of the screen before a subcommand would be lost: that is an error.
 fn parse() -> Result<Program, clap::Error> {
     if std::env::args_os().len() <= 1 {
-        return Screen::try_parse().map(Program::from);
+        return ScreenProgram::try_parse().map(Program::from);
     }
     let mut command = Program::command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;

@@ -111,7 +111,7 @@ fn splits_character(head: &[u8], tail: &[u8]) -> bool {
     if !tail.first().is_some_and(|b| (0x80..0xc0).contains(b)) {
         return false;
     }
-    let lead = head.iter().rev().take(3).position(|b| *b >= 0xc0);
+    let lead = head.iter().rev().take(3).position(|b| !(0x80..0xc0).contains(b));
     lead.is_some_and(|back| {
         let wants = match head[head.len() - 1 - back] {
             0xc2..=0xdf => 1,
