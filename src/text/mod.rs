@@ -179,6 +179,22 @@ pub fn count(n: u64, noun: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Wherever another byte is among blocks, words and single bytes.
+    #[test]
+    fn printable_bytes_end_at_the_first_other_one() {
+        for len in 0..200 {
+            let mut text = vec![b' '; len];
+            assert_eq!(printable(&text), len);
+            for at in 0..len {
+                for other in [0, b'\n', 0x1f, 0x80, 0xff] {
+                    text[at] = other;
+                    assert_eq!(printable(&text), at, "{other} at {at} of {len}");
+                }
+                text[at] = b'~';
+            }
+        }
+    }
+
     #[test]
     fn hazards_are_shown_and_never_emitted() {
         let wire = "a\x1b[31m\t\x07\u{9b}2J\u{202e}x\n\u{7f}\u{feff}";
