@@ -128,11 +128,6 @@ impl Keymap {
         before.iter().copied().chain(own).chain(after.iter().copied())
     }
 
-    /// The action of that name.
-    pub fn find(&self, name: &str) -> Option<Action> {
-        self.actions().find(|a| a.name() == name)
-    }
-
     /// The context of that name.
     fn context(&self, name: &str) -> Option<Context> {
         self.contexts().find(|c| c.name() == name)

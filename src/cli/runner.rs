@@ -289,7 +289,8 @@ impl Runner {
             recorder.backlog().bound(most / 4);
             backlogs.push(recorder.backlog());
         }
-        let engine = Engine::start(clock, 0, news, record, backlogs).map_err(|e| e.to_string())?;
+        let mut engine = Engine::new(clock, 0, news, record, backlogs);
+        engine.run().map_err(|e| e.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -141,10 +141,10 @@ fn unknown(name: &str) -> String {
     // No name has a thousand letters, and comparing costs.
     let short: String = name.rsplit('/').next().unwrap_or(name).chars().take(64).collect();
     let names = scenarios().iter().map(|it| (strsim::sorensen_dice(&short, &it.name), &it.name));
-    let mut near: Vec<_> = names.filter(|(similarity, _)| *similarity > 0.5).collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut ranked: Vec<_> = names.filter(|(similarity, _)| *similarity > 0.5).collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let similar_names: Vec<String> =
-        near.into_iter().take(4).map(|(_, name)| format!("lab/{name}")).collect();
+        ranked.into_iter().take(4).map(|(_, name)| format!("lab/{name}")).collect();
     match similar_names.is_empty() {
         true => {
             format!("The model lab/{short} does not exist. GET /v1/models lists the scenarios.")

@@ -45,22 +45,6 @@ struct ExchangeJob {
 }
 
 impl Engine {
-    /// Starts one, as [`Engine::new`] makes it.
-    ///
-    /// # Errors
-    /// When the thread or its runtime cannot be made.
-    pub fn start(
-        clock: Clock,
-        first: ExchangeId,
-        news: mpsc::UnboundedSender<News>,
-        record: impl Fn(&Entry) + Send + Sync + 'static,
-        backlogs: Vec<Backlog>,
-    ) -> std::io::Result<Self> {
-        let mut engine = Self::new(clock, first, news, record, backlogs);
-        engine.run()?;
-        Ok(engine)
-    }
-
     /// Makes one whose requests wait for [`Engine::run`]. `first` is the number of the first exchange; `record`
     /// gets each entry before `news` does and must not block. Reading pauses while one of the backlogs is full.
     pub fn new(

@@ -56,7 +56,8 @@ fn played_by_lab(scenario: &str, dialect: &str) -> Vec<Entry> {
     let draft = compose(&config, draft, "Say hello", None).unwrap();
     let outgoing = resolve(&draft, &config, &Transport::default(), Some(LAB.addr)).unwrap();
     let (news, mut heard) = unbounded_channel();
-    let engine = Engine::start(Clock::start(), 0, news, |_| {}, Vec::new()).unwrap();
+    let mut engine = Engine::new(Clock::start(), 0, news, |_| {}, Vec::new());
+    engine.run().unwrap();
     engine.send(outgoing);
     let mut entries = Vec::new();
     while let Some(item) = heard.blocking_recv() {
