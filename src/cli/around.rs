@@ -93,12 +93,12 @@ impl Around {
         self.calls.values().any(|call| call.over.is_some())
     }
 
-    /// The pairs that are complete at `now`: both sides are over, and the other tap has had the time
-    /// to report what began before the end.
-    pub(super) fn ready(&mut self, now: Micros) -> Vec<GatewayPair> {
+    /// The pairs that are complete when the tap of the gateway's calls has reported until `until`: both sides are over,
+    /// and what the gateway began for a call, or shortly after it, is known.
+    pub(super) fn ready(&mut self, until: Micros) -> Vec<GatewayPair> {
         let whole = |call: &GatewayCall| {
             call.over.is_some()
-                && now >= call.ended.saturating_add(LATE)
+                && until >= call.ended.saturating_add(LATE)
                 && call.upstream.iter().all(|(u, _)| self.upstream.contains_key(u))
         };
         let ready: Vec<_> =

@@ -55,13 +55,13 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         global.notify("!! TLS certificates are not verified (--insecure)");
     }
     let result = match args.command.first() {
-        None => runtime.block_on(session.follow(&mut news, signals.next())),
+        None => runtime.block_on(session.follow(&mut news, &taps.taps, signals.next())),
         Some(program) => {
             let (more, environment) = setup.environment(&program.to_string_lossy(), &taps.url);
             runtime.block_on(async {
                 let output = Output::Terminal;
                 let child = Child::start(&args.command, &more, &environment, output)?;
-                session.follow(&mut news, ended(child, signals)).await
+                session.follow(&mut news, &taps.taps, ended(child, signals)).await
             })
         }
     };

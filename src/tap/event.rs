@@ -52,6 +52,8 @@ pub(super) enum EventKind {
     Closed,
     /// Something that belongs to no exchange, for people.
     Trouble(String),
+    /// Somebody wants to know when everything before this has been reported.
+    ReportAsked,
 }
 
 impl EventKind {

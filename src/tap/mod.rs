@@ -92,6 +92,8 @@ pub struct Tap {
     /// The address that it listens on.
     pub addr: SocketAddr,
     cancel: CancellationToken,
+    events: std::sync::mpsc::Sender<ConnectionEvent>,
+    clock: Clock,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -149,6 +151,7 @@ impl Tap {
             observer.run(&queue);
         })?;
         let observer = observing.thread().clone();
+        let asked = events.clone();
         let shared = move || Shared {
             clock,
             routes: options.routes,
@@ -174,7 +177,7 @@ impl Tap {
             // A DNS lookup cannot be stopped, and its answer is no longer needed.
             runtime.shutdown_background();
         })?;
-        Ok(Self { addr, cancel, threads: vec![pump, observing] })
+        Ok(Self { addr, cancel, events: asked, clock, threads: vec![pump, observing] })
     }
 
     /// The address for clients, such as `http://127.0.0.1:9200`.
@@ -186,10 +189,20 @@ impl Tap {
         format!("http://{}", SocketAddr::new(ip, self.addr.port()))
     }
 
+    /// Asks for a [`TapNews::ReportedUntil`] of this time: it comes behind everything that was read before.
+    pub fn ask_report(&self) {
+        let (at, kind) = (self.clock.now(), EventKind::ReportAsked);
+        // A tap that has ended reports nothing more.
+        let _ = self.events.send(ConnectionEvent { connection: 0, at, kind });
+    }
+
     /// Breaks all connections off, and returns when the ends of all exchanges were handed over.
-    pub fn close(mut self) {
-        self.cancel.cancel();
-        for thread in self.threads.drain(..) {
+    pub fn close(self) {
+        let Self { cancel, events, threads, .. } = self;
+        cancel.cancel();
+        // The observer ends when nobody can send it anything.
+        drop(events);
+        for thread in threads {
             // A panic in it was reported by the panic hook.
             let _ = thread.join();
         }

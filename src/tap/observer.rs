@@ -37,6 +37,8 @@ pub enum TapNews {
     Entry(Entry),
     /// Something that belongs to no exchange.
     Trouble(String),
+    /// All that the tap had read by this time has been handed on: the answer to [`super::Tap::ask_report`].
+    ReportedUntil(Micros),
 }
 
 /// Hands an entry on, unless its exchange is not kept.
@@ -160,6 +162,7 @@ impl<F: FnMut(TapNews)> Observer<F> {
                 self.connections.insert(id, ObservedConnection::new(responses));
             }
             EventKind::Trouble(text) => (self.news)(TapNews::Trouble(text)),
+            EventKind::ReportAsked => (self.news)(TapNews::ReportedUntil(at)),
             EventKind::Closed => {
                 let Some(mut connection) = self.connections.remove(&id) else { return };
                 let mut out = |entry| hand_on(entry, &mut self.news);
@@ -291,6 +294,7 @@ impl ObservedConnection {
             | EventKind::Http2(_)
             | EventKind::Closed
             | EventKind::Trouble(_)
+            | EventKind::ReportAsked
             | EventKind::Unread { .. }
             | EventKind::Request { .. } => {}
         }

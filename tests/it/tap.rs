@@ -130,6 +130,15 @@ pub(crate) async fn both(
 pub(crate) fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&entries);
+    let tap = tap_that_tells(upstream, move |news| {
+        if let TapNews::Entry(entry) = news {
+            kept.lock().unwrap().push(entry);
+        }
+    });
+    (tap, entries)
+}
+
+fn tap_that_tells(upstream: SocketAddr, news: impl FnMut(TapNews) + Send + 'static) -> Tap {
     let routes = Routes::to(vec![Upstream::at("up", &format!("http://{upstream}")).unwrap()]);
     let options = TapOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -139,12 +148,7 @@ pub(crate) fn tap(upstream: SocketAddr) -> (Tap, Arc<Mutex<Vec<Entry>>>) {
         intercept: None,
         side: None,
     };
-    let tap = Tap::start(options, Clock::start(), move |news| {
-        if let TapNews::Entry(entry) = news {
-            kept.lock().unwrap().push(entry);
-        }
-    });
-    (tap.unwrap(), entries)
+    Tap::start(options, Clock::start(), news).unwrap()
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -755,6 +759,46 @@ fn gateway(listener: std::net::TcpListener, providers: &str) {
             let _ = stream.write_all(answer.as_bytes());
         }
     });
+}
+
+#[test]
+fn a_report_that_is_asked_for_comes_behind_all_that_was_read_before() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let Some(_) = read_request(&mut stream) else { continue };
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        }
+    });
+    // Whoever listens is slow.
+    let (sender, news) = std::sync::mpsc::channel();
+    let tap = tap_that_tells(upstream, move |news| {
+        std::thread::sleep(Duration::from_millis(60));
+        let _ = sender.send(news);
+    });
+    for call in 0..4u32 {
+        let mut stream = std::net::TcpStream::connect(tap.addr).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = [0; 40];
+        stream.read_exact(&mut answer).unwrap();
+        // The answer went through the tap, so its request is known to it.
+        tap.ask_report();
+        let mut requests = Vec::new();
+        loop {
+            match news.recv_timeout(Duration::from_secs(20)).unwrap() {
+                TapNews::Entry(Entry { exchange, kind: EntryKind::Request(_), .. }) => {
+                    requests.push(exchange);
+                }
+                TapNews::ReportedUntil(_) => break,
+                _ => {}
+            }
+        }
+        assert_eq!(requests, [call]);
+    }
+    tap.close();
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             Tap::start(options, feed.clock, move |news: TapNews| match news {
                 TapNews::Entry(e) => entry(e),
                 TapNews::Trouble(text) => notify(text, true),
+                TapNews::ReportedUntil(_) => {}
             })
         })?;
         let mut about = taps.about.join(" · ");

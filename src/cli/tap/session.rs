@@ -14,7 +14,7 @@ use super::super::output::Printer;
 use super::super::runner::is_full;
 use crate::config::Config;
 use crate::inspect::{Inspection, Severity};
-use crate::journal::{Entry, EntryKind, ExchangeId, Side};
+use crate::journal::{Entry, EntryKind, ExchangeId, Micros, Side};
 use crate::report::{self, Palette};
 use crate::rule::Code;
 use crate::storage::Recorder;
@@ -22,7 +22,8 @@ use crate::tap::{Tap, TapError, TapNews, TapOptions};
 use crate::text;
 use crate::transport::Clock;
 
-/// Interval between checks whether a call around a gateway is complete on both sides.
+/// Interval between questions to the taps how far they have reported, while a call around a gateway is not complete on
+/// both sides.
 const PAIRS: Duration = Duration::from_millis(100);
 
 /// The most lines that wait for the end of a program that has the terminal.
@@ -119,27 +120,31 @@ impl<'a> TapSession<'a> {
         })
     }
 
-    /// Takes in what the tap reports until `stop` resolves. The program of the tap is started before this
+    /// Takes in what the taps report until `stop` resolves. The program of the tap is started before this
     /// call: this thread lets those that forward and write go first.
     pub(super) async fn follow(
         &mut self,
         news: &mut mpsc::Receiver<(Side, TapNews)>,
+        taps: &[Tap],
         stop: impl Future<Output = Exit>,
     ) -> Result<Exit, Failure> {
         crate::priority::step_back();
         tokio::pin!(stop);
+        let mut ask = tokio::time::Instant::now();
         loop {
             tokio::select! {
                 biased;
                 exit = &mut stop => return Ok(exit),
                 Some(text) = self.troubles.recv() => self.lost(text),
+                () = tokio::time::sleep_until(ask), if self.around.as_ref().is_some_and(Around::waits) => {
+                    taps.iter().for_each(Tap::ask_report);
+                    ask = tokio::time::Instant::now() + PAIRS;
+                }
                 news = news.recv() => match news {
                     Some((side, news)) => self.take(side, news)?,
                     None => return Ok(Exit::Ok),
                 },
-                () = tokio::time::sleep(PAIRS), if self.around.as_ref().is_some_and(Around::waits) => {}
             }
-            self.pairs()?;
         }
     }
 
@@ -170,6 +175,8 @@ impl<'a> TapSession<'a> {
                 self.notify(text);
                 return Ok(());
             }
+            TapNews::ReportedUntil(at) if side == Side::Upstream => return self.pairs(at),
+            TapNews::ReportedUntil(_) => return Ok(()),
         };
         if let (Some(recorder), EntryKind::End { .. }) = (&self.recorder, &entry.kind) {
             // Find out whether everything could be saved before the exchange's end is reported.
@@ -199,10 +206,10 @@ impl<'a> TapSession<'a> {
         Ok(())
     }
 
-    /// Reports the calls of clients that are complete on both sides.
-    fn pairs(&mut self) -> Result<(), Failure> {
-        let now = self.clock.now();
-        let ready = self.around.as_mut().map(|around| around.ready(now)).unwrap_or_default();
+    /// Reports the calls of clients that are complete on both sides; that of the gateway's calls is reported until
+    /// `until`.
+    fn pairs(&mut self, until: Micros) -> Result<(), Failure> {
+        let ready = self.around.as_mut().map(|around| around.ready(until)).unwrap_or_default();
         ready.iter().try_for_each(|pair| self.pair(pair))
     }
 

@@ -20,8 +20,8 @@ const IDS: &[&str] = &[
     "x-litellm-call-id",
 ];
 
-/// The longest delay before the tap of one side reports what it saw, in microseconds: each reports on a
-/// separate thread.
+/// The time after the end of a client's call for which calls upstream may still be found for it, in microseconds:
+/// the taps of both sides report on separate threads, and a gateway may go on after its answer.
 pub const LATE: Micros = 500_000;
 
 /// By what a pair was found.
