@@ -131,12 +131,18 @@ fn row(title: &str, event: fn(usize) -> String, events: usize, size: usize) {
 }
 
 fn main() {
-    row("270-byte events, one read each", chat, 8_000, 0);
-    row("270-byte events, reads of 16 KiB", chat, 8_000, 16 << 10);
-    row("Anthropic events, one read each", anthropic, 8_000, 0);
-    row("Anthropic events, reads of 16 KiB", anthropic, 8_000, 16 << 10);
-    row("64-KiB events, one read each", large, 60, 0);
-    row("64-KiB events, reads of 16 KiB", large, 60, 16 << 10);
+    // An answer of some length, which is in the processor's cache as it is when it was just received.
+    row("270-byte events, one read each", chat, 1_000, 0);
+    row("270-byte events, reads of 16 KiB", chat, 1_000, 16 << 10);
+    row("Anthropic events, one read each", anthropic, 1_000, 0);
+    row("Anthropic events, reads of 16 KiB", anthropic, 1_000, 16 << 10);
+    row("64-KiB events, one read each", large, 8, 0);
+    row("64-KiB events, reads of 16 KiB", large, 8, 16 << 10);
     row("270-byte events, reads of one byte", chat, 1_000, 1);
     row("64-KiB events, reads of one byte", large, 2, 1);
+    // More than the cache holds: a peer forgets it, what keeps it writes it to memory.
+    row("270-byte events, one read each, 2 MB", chat, 8_000, 0);
+    row("270-byte events, reads of 16 KiB, 2 MB", chat, 8_000, 16 << 10);
+    row("64-KiB events, one read each, 4 MB", large, 60, 0);
+    row("64-KiB events, reads of 16 KiB, 4 MB", large, 60, 16 << 10);
 }

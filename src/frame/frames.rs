@@ -30,18 +30,25 @@ struct FrameForm {
 
 impl Frames {
     /// Adds the frame that follows the last one.
-    #[inline]
+    // By hand: a frame that is handed over in memory is read before it is written there.
+    #[inline(always)]
     pub fn push(&mut self, frame: Frame) {
         let Frame { offset, len, kind, data, id, named } = frame;
         let index = self.ends.len();
         if offset != self.newest.map_or(0, |frame| frame.end()) {
-            self.begins.push((index as u32, offset));
+            self.begin(index, offset);
         }
         let around = data.map(|(at, data)| (at, (len as u32).wrapping_sub(at).wrapping_sub(data)));
         self.forms.push(index, FrameForm { kind, named, around });
         self.ids.push(index, id);
         self.ends.push(offset + len);
         self.newest = Some(frame);
+    }
+
+    /// Notes that a frame does not begin where the one before ended.
+    #[cold]
+    fn begin(&mut self, index: usize, offset: u64) {
+        self.begins.push((index as u32, offset));
     }
 
     /// Returns the end of the frame before that of a number.

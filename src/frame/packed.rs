@@ -17,11 +17,17 @@ impl Rising {
     #[inline]
     pub fn push(&mut self, number: u64) {
         let base = self.bases.last().map(|base| base.1);
-        let distance = base.and_then(|base| u32::try_from(number.checked_sub(base)?).ok());
-        if distance.is_none() {
-            self.bases.push((self.distances.len() as u32, number));
+        match base.and_then(|base| u32::try_from(number.checked_sub(base)?).ok()) {
+            Some(distance) => self.distances.push(distance),
+            None => self.push_base(number),
         }
-        self.distances.push(distance.unwrap_or(0));
+    }
+
+    /// Adds a number, which is the next base.
+    #[cold]
+    fn push_base(&mut self, number: u64) {
+        self.bases.push((self.distances.len() as u32, number));
+        self.distances.push(0);
     }
 
     /// Returns how many numbers there are.
@@ -88,8 +94,14 @@ impl<T: Copy + PartialEq> Runs<T> {
     #[inline]
     pub fn push(&mut self, index: usize, value: T) {
         if self.runs.last().is_none_or(|run| run.1 != value) {
-            self.runs.push((index as u32, value));
+            self.begin(index, value);
         }
+    }
+
+    /// Adds another value.
+    #[cold]
+    fn begin(&mut self, index: usize, value: T) {
+        self.runs.push((index as u32, value));
     }
 
     /// Takes all values out, and keeps the memory.
