@@ -4,7 +4,6 @@
 //! is shown while the exchange itself is elsewhere. At an end the facts do not change any more: only the
 //! [`Judges`] go elsewhere.
 
-use super::coding::Undone;
 use super::detect::Detector;
 use super::{ClientView, ContentDecoder, Facts, Findings, Inspection, Phase};
 use crate::frame::Framing;
@@ -140,15 +139,8 @@ impl Inspection {
 impl ContentDecoder {
     /// About how many bytes so many more will decode to, where so many did to so many.
     fn unpacks(&self, new: u64, wire: u64, decoded: u64) -> u64 {
-        match self.undone() {
-            // This cannot be known; five times is usual for text.
-            Undone::AtEnd if new == 0 => wire.saturating_mul(5),
-            Undone::AtEnd => 0,
-            Undone::ByRead { at_most } => {
-                // Streams usually arrive in small reads, which decode to little even in the worst case.
-                let usual = new.saturating_mul(decoded / wire.max(1));
-                usual.max(new.saturating_mul(at_most))
-            }
-        }
+        // Streams usually arrive in small reads, which decode to little even in the worst case.
+        let usual = new.saturating_mul(decoded / wire.max(1));
+        usual.max(new.saturating_mul(self.most_per_byte()))
     }
 }

@@ -1,10 +1,11 @@
 //! Undoes content codings piece by piece, so that the bytes on the wire and the decoded bytes are both
 //! accounted for. `accept-encoding: identity` is sent, but servers compress anyway.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{GzDecoder, ZlibDecoder};
+use zstd::stream::raw::{Decoder as ZstdContext, InBuffer, Operation as _, OutBuffer};
 
 use crate::frame::web_socket::MAX_INFLATION;
 
@@ -32,15 +33,6 @@ impl CodingError {
     }
 }
 
-/// The time at which a coding is undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undone {
-    /// At the end of the body, all at once.
-    AtEnd,
-    /// With each read, a byte to `at_most` so many.
-    ByRead { at_most: u64 },
-}
-
 /// Undoes one content coding.
 pub struct ContentDecoder {
     name: String,
@@ -51,8 +43,7 @@ enum DecoderState {
     Gzip(Box<GzDecoder<Vec<u8>>>),
     Deflate(Box<ZlibDecoder<Vec<u8>>>),
     Brotli(Box<DecompressorWriter<Vec<u8>>>),
-    /// The decoder reads a whole frame at a time: all input is kept until the end.
-    Zstd(Vec<u8>),
+    Zstd(Box<ZstdDecoder>),
     /// There is no decoder for this coding.
     Unknown,
     Failed,
@@ -80,7 +71,8 @@ impl ContentDecoder {
             "gzip" | "x-gzip" => DecoderState::Gzip(Box::new(GzDecoder::new(Vec::new()))),
             "deflate" => DecoderState::Deflate(Box::new(ZlibDecoder::new(Vec::new()))),
             "br" => DecoderState::Brotli(Box::new(DecompressorWriter::new(Vec::new(), 4096))),
-            "zstd" => DecoderState::Zstd(Vec::new()),
+            // It fails where there is no memory for it.
+            "zstd" => ZstdDecoder::new().map_or(DecoderState::Unknown, DecoderState::Zstd),
             _ => DecoderState::Unknown,
         };
         Some(Self { name, state })
@@ -97,15 +89,12 @@ impl ContentDecoder {
         matches!(self.name.as_str(), "gzip" | "x-gzip" | "deflate" | "br" | "zstd")
     }
 
-    /// Returns when it is undone, and to how much.
-    pub(super) fn undone(&self) -> Undone {
+    /// Returns to how many bytes one byte decodes at most. Brotli and zstd have no such bound, but only crafted
+    /// input exceeds it.
+    pub(super) fn most_per_byte(&self) -> u64 {
         match self.state {
-            DecoderState::Zstd(_) => Undone::AtEnd,
-            // Brotli has no such bound, but only crafted input exceeds it.
-            DecoderState::Gzip(_) | DecoderState::Deflate(_) | DecoderState::Brotli(_) => {
-                Undone::ByRead { at_most: MAX_INFLATION }
-            }
-            DecoderState::Unknown | DecoderState::Failed => Undone::ByRead { at_most: 1 },
+            DecoderState::Unknown | DecoderState::Failed => 1,
+            _ => MAX_INFLATION,
         }
     }
 
@@ -119,14 +108,17 @@ impl ContentDecoder {
             DecoderState::Gzip(d) => write(&mut **d, GzDecoder::get_mut, wire, out),
             DecoderState::Deflate(d) => write(&mut **d, ZlibDecoder::get_mut, wire, out),
             DecoderState::Brotli(d) => write(&mut **d, DecompressorWriter::get_mut, wire, out),
-            DecoderState::Zstd(all) => {
-                all.extend_from_slice(wire);
-                Ok(())
-            }
+            DecoderState::Zstd(d) => d.feed(wire, out),
             DecoderState::Unknown => Err(CodingError::Unknown(self.name.clone())),
             DecoderState::Failed => return Ok(()),
         };
         self.settle(result, out)
+    }
+
+    /// Returns whether the last bytes belong to a block of zstd whose end has not arrived: what they hold is not decoded
+    /// yet.
+    pub(crate) fn is_inside_block(&self) -> bool {
+        matches!(&self.state, DecoderState::Zstd(d) if d.is_inside_block)
     }
 
     /// Stops decoding: what follows is not the body's own bytes. Returns whether anything more could have
@@ -150,7 +142,7 @@ impl ContentDecoder {
             DecoderState::Brotli(d) => {
                 d.close().map_err(CodingError::damaged).map(|()| out.append(d.get_mut()))
             }
-            DecoderState::Zstd(all) => unzstd(&std::mem::take(all), out),
+            DecoderState::Zstd(d) => d.finish(),
             DecoderState::Unknown | DecoderState::Failed => Ok(()),
         };
         self.settle(result, out)
@@ -202,11 +194,57 @@ fn write<D: Write>(
     Ok(())
 }
 
-fn unzstd(wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
-    let decoder = ruzstd::decoding::StreamingDecoder::new(wire);
-    let mut decoder = decoder.map_err(CodingError::damaged)?;
-    let mut limited = (&mut decoder).take(MAX_DECODED as u64 + 1);
-    limited.read_to_end(out).map(drop).map_err(CodingError::damaged)
+/// Undoes Zstandard, one frame after the other.
+struct ZstdDecoder {
+    context: ZstdContext<'static>,
+    /// The place for what is decoded in one step.
+    piece: [u8; 4096],
+    is_inside_frame: bool,
+    /// The last byte was one of the frame, and nothing was decoded with it.
+    is_inside_block: bool,
+}
+
+impl ZstdDecoder {
+    fn new() -> std::io::Result<Box<Self>> {
+        let context = ZstdContext::new()?;
+        Ok(Box::new(Self {
+            context,
+            piece: [0; 4096],
+            is_inside_frame: false,
+            is_inside_block: false,
+        }))
+    }
+
+    /// Decodes byte by byte, as [`write`] does.
+    fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
+        for byte in wire.chunks(1) {
+            let mut input = InBuffer::around(byte);
+            let before = out.len();
+            loop {
+                let mut output = OutBuffer::around(&mut self.piece[..]);
+                let run = self.context.run(&mut input, &mut output);
+                let decoded = output.pos();
+                out.extend_from_slice(&self.piece[..decoded]);
+                self.is_inside_frame = run.map_err(CodingError::damaged)? > 0;
+                if out.len() > MAX_DECODED {
+                    // The caller reports the error.
+                    return Ok(());
+                }
+                if decoded < self.piece.len() {
+                    break;
+                }
+            }
+            self.is_inside_block = self.is_inside_frame && out.len() == before;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), CodingError> {
+        match self.is_inside_frame {
+            true => Err(CodingError::Damaged("the last frame is incomplete".into())),
+            false => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -263,6 +301,54 @@ mod tests {
         e.finish().unwrap()
     }
 
+    /// Texts, each in a block, as servers flush them; the frame ends in a checksum, or not.
+    fn zstd(texts: &[&str], checksum: bool) -> Vec<u8> {
+        let mut e = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        e.include_checksum(checksum).unwrap();
+        for text in texts {
+            e.write_all(text.as_bytes()).unwrap();
+            e.flush().unwrap();
+        }
+        e.finish().unwrap()
+    }
+
+    #[test]
+    fn zstd_decodes_as_it_arrives() {
+        let texts = ["data: hello\n\n", "data: hello again\n\n", "data: [DONE]\n\n"];
+        let ends: Vec<usize> = (1..=texts.len()).map(|n| zstd(&texts[..n], true).len()).collect();
+        let wire = zstd(&texts, true);
+        let mut coding = ContentDecoder::of("zstd").unwrap();
+        let mut out = Vec::new();
+        let mut seen = Vec::new();
+        for (at, byte) in wire.iter().enumerate() {
+            let before = out.len();
+            coding.feed(&[*byte], &mut out).unwrap();
+            if out.len() > before && at < ends[0] {
+                seen.push(String::from_utf8(out.clone()).unwrap());
+            }
+        }
+        // The first text is there before the second block begins.
+        assert_eq!(seen.last().unwrap(), texts[0]);
+        assert_eq!((out, coding.finish(&mut Vec::new())), (texts.concat().into_bytes(), Ok(())));
+    }
+
+    #[test]
+    fn frames_of_zstd_follow_one_another_and_none_may_be_cut() {
+        let long = "0123456789".repeat(5_000);
+        let (one, two) = (zstd(&["one\n"], false), zstd(&[&long], true));
+        // A frame that decoders skip, between them.
+        let wire = [&one[..], b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc", &two].concat();
+        let (out, result) = decode("zstd", &wire, 7);
+        assert_eq!((out, result), (format!("one\n{long}").into_bytes(), Ok(())));
+        for cut in 1..two.len() {
+            let (out, result) = decode("zstd", &two[..cut], 7);
+            assert!(result.is_err() && long.as_bytes().starts_with(&out), "{cut}");
+        }
+        assert_eq!(decode("zstd", b"", 1), (Vec::new(), Ok(())));
+        let (out, result) = decode("zstd", &[&one[..], b"<html>"].concat(), 3);
+        assert!(out == b"one\n" && result.is_err());
+    }
+
     /// 13 chat chunks of 793 bytes together, as `brotli -q 9` makes them.
     const BROTLI: &[u8] = &[
         0x1b, 0x18, 0x03, 0x00, 0xc4, 0x68, 0x73, 0x9d, 0x92, 0x76, 0x9f, 0x81, 0x99, 0xa4, 0x2a,
@@ -283,13 +369,14 @@ mod tests {
         #[test]
         fn damaged_bodies_decode_the_same_for_any_cut(
             text in "((data: |[{}:,\"]){0,3}[a-f]{1,8}\n){1,60}",
-            which in 0..3,
+            which in 0..4,
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 0..4),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         ) {
             let (name, mut wire) = match which {
                 0 => ("gzip", gzip(text.as_bytes())),
                 1 => ("deflate", deflate(text.as_bytes())),
+                2 => ("zstd", zstd(&text.split_inclusive('\n').collect::<Vec<_>>(), text.len() % 2 == 0)),
                 _ => ("br", BROTLI.to_vec()),
             };
             for (at, byte, how) in damage {
@@ -311,6 +398,53 @@ mod tests {
                 from = end;
             }
             prop_assert_eq!(&decode_pieces(name, pieces), &whole);
+        }
+    }
+
+    /// Text that a server flushes is judged when it arrives, and not at the end.
+    #[test]
+    fn texts_under_a_coding_have_the_time_of_their_read() {
+        use crate::inspect::tests::entry;
+        use crate::journal::{EntryKind, Head, Micros, Request};
+        let text = |text: &str| {
+            format!(
+                "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+            )
+        };
+        let texts = [text("one "), text("two "), text("three")];
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let gzip: Vec<Vec<u8>> = texts
+            .iter()
+            .map(|text| {
+                gzip.write_all(text.as_bytes()).and_then(|()| gzip.flush()).unwrap();
+                std::mem::take(gzip.get_mut())
+            })
+            .collect();
+        let mut zstd = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        let zstd: Vec<Vec<u8>> = texts
+            .iter()
+            .map(|text| {
+                zstd.write_all(text.as_bytes()).and_then(|()| zstd.flush()).unwrap();
+                std::mem::take(zstd.get_mut())
+            })
+            .collect();
+        for (coding, reads) in [("gzip", gzip), ("zstd", zstd)] {
+            let headers = [("content-type", "text/event-stream"), ("content-encoding", coding)];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            let request = Request { dialect: "openai-chat".into(), ..Request::default() };
+            let mut inspection = crate::inspect::Inspection::new(std::sync::Arc::default());
+            inspection.push(&entry(0, EntryKind::Request(Box::new(request))));
+            inspection
+                .push(&entry(1, EntryKind::Head(Head { status: 200, headers, ..Head::default() })));
+            for (read, at) in reads.into_iter().zip((1..).map(|n: Micros| n * 1_000)) {
+                let (len, masked) = (read.len() as u32, Vec::new());
+                inspection.push(&entry(at, EntryKind::Body { len, bytes: read.into(), masked }));
+                assert_eq!(inspection.answer().deltas().len() as Micros, at / 1_000, "{coding}");
+            }
+            let timing = &inspection.timing;
+            assert_eq!((timing.first_content, timing.last_content), (Some(1_000), Some(3_000)));
+            assert_eq!(timing.gaps(), [1_000, 1_000]);
         }
     }
 

@@ -6,8 +6,8 @@
 //! like to quote keys in error messages, sometimes in part: hence runs, and not whole secrets only.
 //!
 //! In a body with a content coding the bytes do not show what they hold, and masking a part of them would spoil
-//! the rest. The client undoes gzip, deflate and brotli as they arrive. From the byte on that completes a run,
-//! all are `*`, and no one can decode further. Not seen is a secret inside of zstd (decoded at the end only),
+//! the rest. The client undoes gzip, deflate, brotli and zstd as they arrive. From the byte on that completes a run
+//! (of zstd from the block on that holds it), all are `*`, and no one can decode further. Not seen is a secret inside
 //! of several codings on each other, of a coding that this program does not know, and after damage that stops
 //! this program's decoder and not another's. All of this is rare: requests ask for `accept-encoding: identity`.
 

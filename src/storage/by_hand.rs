@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use crate::frame::web_socket::Sender;
-use crate::inspect::ContentDecoder;
-use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Masker, Secrets};
-use crate::transport::Coded;
+use crate::journal::{Entry, EntryKind, ExchangeId, Headers, Secrets};
+use crate::transport::BodyMasker;
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded};
 use crate::transport::web_socket::{Settled, WebSocketMasker};
 
@@ -15,12 +14,8 @@ use crate::transport::web_socket::{Settled, WebSocketMasker};
 #[derive(Default)]
 struct UnfinishedExchange {
     secrets: Secrets,
-    masker: Masker,
+    masker: BodyMasker,
     web_socket: Option<WebSocketMasker>,
-    /// The body's content coding, undone to be searched.
-    coded: Option<Coded>,
-    /// It is zstd, which can only be undone as a whole.
-    is_zstd: bool,
     /// The positions of its reads among the entries: those of the server, and those of a WebSocket's client.
     reads: [Vec<usize>; 2],
     /// The reads of a WebSocket that are settled, of each side.
@@ -46,7 +41,7 @@ impl UnfinishedExchange {
         match &mut entry.kind {
             EntryKind::Request(request) => {
                 self.secrets.extend(&mask_recorded(request));
-                self.masker = Masker::new(self.secrets.clone());
+                self.masker = BodyMasker::new(self.secrets.clone());
                 request.raw = raw_head(&request.raw, &self.secrets);
                 for warning in &mut request.warnings {
                     *warning = self.secrets.mask(warning);
@@ -56,9 +51,7 @@ impl UnfinishedExchange {
                 self.fields(&mut head.headers);
                 head.raw = raw_head(&head.raw, &self.secrets);
                 self.web_socket = WebSocketMasker::of(head).or(self.web_socket.take());
-                self.coded = Coded::of(head, &self.secrets).or(self.coded.take());
-                let coding = head.header("content-encoding").and_then(ContentDecoder::of);
-                self.is_zstd |= coding.is_some_and(|coding| coding.name() == "zstd");
+                self.masker.head(head, &self.secrets);
             }
             EntryKind::Trailers(headers) => self.fields(headers),
             EntryKind::Body { bytes, .. } if self.web_socket.is_some() => {
@@ -67,17 +60,9 @@ impl UnfinishedExchange {
             EntryKind::Sent { bytes, .. } => self.message(Sender::Client, i, at, bytes.clone()),
             EntryKind::Body { bytes, masked, .. } if !self.secrets.is_empty() => {
                 self.reads[0].push(i);
-                let mut read = std::mem::take(bytes);
-                let keep = self.coded.as_mut().map_or(read.len(), |coded| coded.keeps(&read));
-                let withheld = read.split_off(keep).len();
-                let (clean, spans) = self.masker.feed(read);
+                let (clean, spans) = self.masker.feed(std::mem::take(bytes));
                 *bytes = clean;
                 masked.extend(spans);
-                if withheld > 0 {
-                    let (stars, span) = self.masker.withhold(withheld);
-                    *bytes = [&bytes[..], &stars].concat().into();
-                    masked.extend(span);
-                }
             }
             EntryKind::Note { text, .. } | EntryKind::End { detail: text, .. } => {
                 *text = self.secrets.mask(text);
@@ -136,35 +121,6 @@ impl UnfinishedExchange {
         {
             *bytes = [&bytes[..], &rest].concat().into();
             masked.extend(spans);
-        }
-        if self.is_zstd {
-            self.withhold_zstd(entries);
-        }
-    }
-
-    /// Takes the whole body away if it holds a secret once it is undone.
-    fn withhold_zstd(&self, entries: &mut [Entry]) {
-        let Some(mut coding) = ContentDecoder::of("zstd") else { return };
-        let mut decoded = Vec::new();
-        for i in &self.reads[0] {
-            if let Some(EntryKind::Body { bytes, .. }) = entries.get(*i).map(|entry| &entry.kind) {
-                let _ = coding.feed(bytes, &mut decoded);
-            }
-        }
-        let _ = coding.finish(&mut decoded);
-        if self.secrets.find(&decoded).is_empty() {
-            return;
-        }
-        let mut offset = 0;
-        for i in &self.reads[0] {
-            if let Some(EntryKind::Body { bytes, masked, .. }) =
-                entries.get_mut(*i).map(|entry| &mut entry.kind)
-            {
-                let len = bytes.len() as u64;
-                *masked = vec![(offset, len)];
-                *bytes = vec![b'*'; bytes.len()].into();
-                offset += len;
-            }
         }
     }
 }

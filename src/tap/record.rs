@@ -8,10 +8,10 @@ use super::request;
 use super::route::Upstream;
 use crate::frame::web_socket::Sender;
 use crate::journal::{
-    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Masker, Micros, Request, Secrets, Side,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Micros, Request, Secrets, Side,
 };
 use crate::rule::Code;
-use crate::transport::Coded;
+use crate::transport::BodyMasker;
 use crate::transport::http1::{head, response};
 use crate::transport::link::{Dialed, NoLink};
 use crate::transport::request::{mask_header, mask_raw_head, mask_recorded, model_of};
@@ -41,8 +41,7 @@ pub(super) struct ExchangeRecorder {
     /// Entries that wait for the request.
     held: Vec<Entry>,
     secrets: Secrets,
-    masker: Masker,
-    coded: Option<Coded>,
+    masker: BodyMasker,
     /// The messages, where the connection became a WebSocket.
     web_socket: Option<WebSocketMasker>,
     /// The kind of request that the response is to.
@@ -80,8 +79,7 @@ impl ExchangeRecorder {
             body: BytesMut::new(),
             held: Vec::new(),
             secrets: Secrets::default(),
-            masker: Masker::default(),
-            coded: None,
+            masker: BodyMasker::default(),
             web_socket: None,
             expected,
             lost: None,
@@ -177,7 +175,7 @@ impl ExchangeRecorder {
             model_of(&request.body).or_else(|| model_in(&request.url)).unwrap_or_default();
         self.secrets = mask_recorded(&mut request);
         request.raw = mask_raw_head(&request.raw, &self.secrets);
-        self.masker = Masker::new(self.secrets.clone());
+        self.masker = BodyMasker::new(self.secrets.clone());
         out(self.entry(self.began, EntryKind::Request(Box::new(request))));
         // Data that arrived with an early response has not been masked yet.
         for entry in std::mem::take(&mut self.held) {
@@ -241,7 +239,7 @@ impl ExchangeRecorder {
 
     fn head(&mut self, at: Micros, mut head: Head, out: &mut impl FnMut(Entry)) {
         if self.request.is_none() {
-            self.coded = Coded::of(&head, &self.secrets).or(self.coded.take());
+            self.masker.head(&head, &self.secrets);
             mask(&mut head.headers, &self.secrets);
             head.raw = mask_raw_head(&head.raw, &self.secrets);
         }
@@ -315,21 +313,14 @@ impl ExchangeRecorder {
     }
 
     /// Bytes of the response's body.
-    pub(super) fn body(&mut self, at: Micros, mut bytes: Bytes, out: &mut impl FnMut(Entry)) {
+    pub(super) fn body(&mut self, at: Micros, bytes: Bytes, out: &mut impl FnMut(Entry)) {
         let len = bytes.len() as u32;
         if self.request.is_some() {
             return self.emit(at, EntryKind::Body { len, bytes, masked: Vec::new() }, out);
         }
-        let keep = self.coded.as_mut().map_or(bytes.len(), |c| c.keeps(&bytes));
-        let withheld = bytes.split_off(keep).len();
-        let (mut bytes, mut masked) = self.masker.feed(bytes);
-        if withheld > 0 {
-            let (stars, span) = self.masker.withhold(withheld);
-            bytes = [bytes, stars].concat().into();
-            masked.extend(span);
-        }
+        let (bytes, masked) = self.masker.feed(bytes);
         out(self.entry(at, EntryKind::Body { len, bytes, masked }));
-        if let Some(text) = self.coded.as_mut().and_then(Coded::note) {
+        if let Some(text) = self.masker.note() {
             self.note(at, Code::BodyWithheld.name(), text, out);
         }
     }

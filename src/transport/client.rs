@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::body_masker::BodyMasker;
 use super::failure::Stop;
 use super::link::{Dialed, Link, NoLink, connect, secure};
 use super::outgoing::{HttpVersion, Outgoing};
@@ -18,9 +19,7 @@ use super::proxy::{self, Proxy, peer};
 use super::receiver::{ExchangeLog, Receiver, WireState, sleep};
 use super::{Backlog, Clock, http1, http2, tls};
 use crate::journal::file::seconds;
-use crate::journal::{
-    EndCause, Entry, EntryKind, ExchangeId, Masker, Micros, REDIRECT_FOLLOWED, Timeout,
-};
+use crate::journal::{EndCause, Entry, EntryKind, ExchangeId, Micros, REDIRECT_FOLLOWED, Timeout};
 use crate::rule::Code;
 
 /// Maximum number of redirects that are followed.
@@ -112,7 +111,7 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
             dialed: Dialed::default(),
             connected: false,
             headed: false,
-            masker: Masker::new(outgoing.secrets.clone()),
+            masker: BodyMasker::new(outgoing.secrets.clone()),
             follow: None,
         };
         let total = outgoing.limits.total_timeout;
@@ -186,7 +185,6 @@ impl<T: Fn(Entry)> ExchangeLog<'_, T> {
             outgoing,
             room: outgoing.limits.max_body.unwrap_or(u64::MAX),
             wire,
-            coded: None,
         };
         match http2 {
             true => http2::run(link, &mut receiver).await,

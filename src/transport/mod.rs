@@ -1,9 +1,9 @@
 //! Sources of entries: the network, a file, a pipe; and the one clock.
 
 mod backlog;
+mod body_masker;
 mod body_size;
 mod client;
-mod coded;
 mod engine;
 mod failure;
 pub(crate) mod http1;
@@ -22,8 +22,8 @@ pub(crate) mod web_socket;
 
 pub use crate::clock::Clock;
 pub use backlog::Backlog;
+pub(crate) use body_masker::BodyMasker;
 pub use body_size::{filler, pad};
-pub(crate) use coded::Coded;
 pub use engine::Engine;
 pub use proxy::ProxyError;
 pub use tls::TlsError;

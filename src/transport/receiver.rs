@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::coded::Coded;
+use super::body_masker::BodyMasker;
 use super::failure::Stop;
 use super::link::Dialed;
 use super::outgoing::Outgoing;
@@ -13,8 +13,7 @@ use super::proxy::peer;
 use super::{Backlog, Clock};
 use crate::journal::file::seconds;
 use crate::journal::{
-    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Masker, Micros, Timeout,
-    is_secret_name,
+    EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, Timeout, is_secret_name,
 };
 use crate::rule::Code;
 
@@ -71,7 +70,7 @@ pub(super) struct WireState {
     pub(super) connected: bool,
     /// Response headers arrived that are not interim ones.
     pub(super) headed: bool,
-    pub(super) masker: Masker,
+    pub(super) masker: BodyMasker,
     /// Status and location of a redirect.
     pub(super) follow: Option<(u16, String)>,
 }
@@ -92,7 +91,6 @@ pub(super) struct Receiver<'a, 'b, T> {
     pub(super) exchange: &'a ExchangeLog<'b, T>,
     pub(super) outgoing: &'a Outgoing,
     pub(super) wire: &'a mut WireState,
-    pub(super) coded: Option<Coded>,
     /// Number of bytes of a body that may still arrive.
     pub(super) room: u64,
 }
@@ -136,7 +134,7 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         }
         head.raw = super::request::mask_raw_head(&head.raw, secrets);
         if !head.interim {
-            self.coded = Coded::of(&head, secrets);
+            self.wire.masker.head(&head, secrets);
         }
         self.exchange.emit(at, EntryKind::Head(head));
         if let Some(name) = quoted {
@@ -155,20 +153,13 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         }
         self.room -= data.len() as u64;
         let len = data.len() as u32;
-        let keep = self.coded.as_mut().map_or(data.len(), |c| c.keeps(&data));
-        let withheld = data.split_off(keep).len();
-        let (mut bytes, mut masked) = self.wire.masker.feed(data);
-        if withheld > 0 {
-            let (stars, span) = self.wire.masker.withhold(withheld);
-            bytes = [bytes, stars].concat().into();
-            masked.extend(span);
-        }
+        let (bytes, masked) = self.wire.masker.feed(data);
         let echoes = !masked.is_empty();
         self.exchange.emit(at, EntryKind::Body { len, bytes, masked });
         if echoes {
             self.exchange.note_echo(at, "the response body");
         }
-        if let Some(text) = self.coded.as_mut().and_then(Coded::note) {
+        if let Some(text) = self.wire.masker.note() {
             self.exchange.emit(at, EntryKind::note(Code::BodyWithheld, text));
         }
         if over { Err(Stop::new(EndCause::Limit(Limit::Body), "")) } else { Ok(()) }
