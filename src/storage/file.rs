@@ -210,9 +210,9 @@ fn damage(damaged: &[DamagedLine]) -> String {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    let noun = if damaged.len() == 1 { "line" } else { "lines" };
+    let (noun, were) = if damaged.len() == 1 { ("line", "was") } else { ("lines", "were") };
     let why = damaged.first().map_or("", |d| &d.why);
-    format!("{noun} {}{more} could not be read and were skipped ({why})", lines.join(", "))
+    format!("{noun} {}{more} could not be read and {were} skipped ({why})", lines.join(", "))
 }
 
 /// Notes the damage in the exchanges that it lies in.

@@ -8,6 +8,9 @@ use crate::journal::{Head, Masker, RUN, Secrets, Span};
 /// The most bytes that wait for the end of their block: more than a block of zstd has.
 const MOST_UNDECIDED: usize = 256 << 10;
 
+/// The most characters of withheld text that are told.
+const MOST_SAID: usize = 300;
+
 /// Masks a body as it arrives, read by read.
 #[derive(Default)]
 pub(crate) struct BodyMasker {
@@ -62,11 +65,18 @@ impl BodyMasker {
         let coded = self.coded.as_mut()?;
         let is_new = coded.found && !std::mem::replace(&mut coded.reported, true);
         is_new.then(|| {
-            format!(
-                "The answer quotes a secret of yours inside of its {} coding, where it cannot be \
-                 masked: it is not kept from there on.",
-                crate::text::preview(coded.decoder.name(), 20)
-            )
+            let name = crate::text::preview(coded.decoder.name(), 20);
+            let mut note = format!(
+                "The answer quotes a secret of yours inside of its {name} coding, where it cannot be \
+                 masked: it is not kept from there on."
+            );
+            // A block that is withheld may be all that the answer says.
+            let said = coded.secrets.mask(&String::from_utf8_lossy(&coded.tail));
+            let said = said.get(coded.before..).unwrap_or(&said);
+            if said.len() > RUN {
+                note += &format!(" It says: {}", crate::text::preview(said.trim(), MOST_SAID));
+            }
+            note
         })
     }
 }
@@ -75,8 +85,10 @@ impl BodyMasker {
 struct Coded {
     decoder: ContentDecoder,
     secrets: Secrets,
-    /// The data that was decoded last: a run can begin in it.
+    /// The data that was decoded last: a run can begin in it. Once a run is found, what it was found in.
     tail: Vec<u8>,
+    /// Number of bytes in it that were decoded before the last read byte.
+    before: usize,
     /// The bytes of a block whose end has not arrived: what it holds is not known.
     undecided: BytesMut,
     found: bool,
@@ -89,7 +101,7 @@ impl Coded {
         let decoder = head.header("content-encoding").and_then(ContentDecoder::of)?;
         let secrets = (!secrets.is_empty()).then(|| secrets.clone())?;
         let (tail, undecided) = (Vec::new(), BytesMut::new());
-        Some(Self { decoder, secrets, tail, undecided, found: false, reported: false })
+        Some(Self { decoder, secrets, tail, before: 0, undecided, found: false, reported: false })
     }
 
     /// Looks into the next read, until a byte completes a run of a secret in what is decoded. Returns the end of the
@@ -97,6 +109,7 @@ impl Coded {
     fn look(&mut self, read: &[u8]) -> Option<usize> {
         let mut decided = None;
         for (i, byte) in read.iter().enumerate() {
+            self.before = self.tail.len();
             // The inspection reports damage; this only searches what was decoded before it.
             let _ = self.decoder.feed(&[*byte], &mut self.tail);
             if !self.secrets.find(&self.tail).is_empty() {
@@ -184,7 +197,11 @@ mod tests {
         let texts = [before.clone(), vec![said, "after".into()]].concat();
         for (coding, wire) in [("gzip", gzip(&texts)), ("zstd", zstd(&texts))] {
             let (kept, _, note) = keep(coding, &wire, wire.len());
-            assert!(note.unwrap().contains(coding));
+            let note = note.unwrap();
+            assert!(note.contains(coding) && secrets().find(note.as_bytes()).is_empty());
+            let says =
+                format!("It says: {}", "some text before it *********************** and more");
+            assert_eq!(note.contains(&says), coding == "zstd", "{note}");
             for size in 1..wire.len() {
                 assert_eq!(keep(coding, &wire, size).0, kept, "{coding} {size}");
             }

@@ -326,6 +326,35 @@ fn a_secret_inside_of_a_coding_is_withheld() {
     }
 }
 
+/// An error in one block of zstd that quotes the key is not kept at all, and still said.
+#[test]
+fn an_answer_that_is_withheld_whole_is_told_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    // Long enough that it is compressed.
+    let said = format!(
+        "{{\"error\":{{\"message\":\"Incorrect API key provided: sk-0123456789abcdef.{}\"}}}}",
+        " Look there.".repeat(9)
+    );
+    let body = zstd::encode_all(said.as_bytes(), 3).unwrap();
+    let (at, server) = once(move |_| {
+        let head = "HTTP/1.1 401 X\r\ncontent-type: application/json\r\ncontent-encoding: zstd";
+        let head = format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), &body].concat()
+    });
+    let (_, lines, stderr) =
+        send(dir.path(), &["-p", "openai", "--url", &format!("http://{at}/v1"), "hi"]);
+    server.join().unwrap();
+    let message = |code: &str| {
+        let found = lines.iter().find(|line| line["code"] == code);
+        found.unwrap_or_else(|| panic!("{code}: {lines:?}{stderr}"))["message"].as_str().unwrap()
+    };
+    assert_eq!(message("http-error"), "HTTP 401");
+    let told =
+        "It says: {\"error\":{\"message\":\"Incorrect API key provided: *******************. Look";
+    assert!(message("body-withheld").contains(told), "{}", message("body-withheld"));
+    assert!(!format!("{lines:?}{stderr}").contains("01234567"), "{lines:?}");
+}
+
 /// A warning comes before anything is sent, and the report does not tell it again.
 #[test]
 fn a_warning_is_told_once() {

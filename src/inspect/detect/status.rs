@@ -161,6 +161,8 @@ pub(in crate::inspect) fn provider_words(facts: &Facts) -> Option<String> {
     let (tape, source) = parse(facts.body());
     match tape.root(&source) {
         Some(json) => Some(error_text(json).into_owned()),
-        None => (!source.is_empty()).then(|| source.trim().to_owned()),
+        // A body that was withheld says nothing.
+        None if source.bytes().all(|byte| byte == b'*') => None,
+        None => Some(source.trim().to_owned()),
     }
 }
