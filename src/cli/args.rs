@@ -308,11 +308,11 @@ pub(super) struct TapArgs {
     /// The severity from which the exit status is 1
     #[arg(long, value_name = "SEVERITY")]
     pub(super) fail_on: Option<FailOn>,
-    #[command(flatten)]
-    pub(super) lab: LabFlags,
     /// With a COMMAND: the screen in this terminal, and the command's output in a file, which is named
     #[arg(long, requires = "command", conflicts_with_all = ["output", "otlp", "fail_on"])]
     pub(super) ui: bool,
+    #[command(flatten)]
+    pub(super) lab: LabFlags,
     /// Start this program, with the variables that SDKs and agents read pointing at the tap; its exit
     /// status is passed on
     #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]

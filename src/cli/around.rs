@@ -177,9 +177,21 @@ impl GatewayPair {
         // Writing to memory does not fail.
         let _ = write!(out, "  {}", self.verdict);
         let differences = self.comparison.iter().flat_map(|c| &c.differences);
-        for d in differences.filter(|d| d.severity > Severity::Info) {
+        let differences: Vec<_> = differences.filter(|d| d.severity > Severity::Info).collect();
+        let mut sentences = differences.iter().map(|d| &d.message).chain([&self.verdict]);
+        if let Some(last) = self.upstream.last().filter(|_| sentences.any(|s| names_a_side(s))) {
+            let _ = write!(
+                out,
+                "\n    A is #{last}, the call upstream; B is #{}, the client's call",
+                self.client
+            );
+        }
+        for d in differences {
             let message = text::preview(&d.message, 300);
             let _ = write!(out, "\n    {}  {}  {message}", d.severity.name(), d.code.name());
+        }
+        if let Some(blame) = self.comparison.as_ref().and_then(|c| c.blame.as_ref()) {
+            let _ = write!(out, "\n    blame  {}", blame.line());
         }
         out
     }
@@ -188,6 +200,12 @@ impl GatewayPair {
     pub(super) fn worst(&self) -> Option<Severity> {
         self.comparison.as_ref().and_then(Comparison::worst)
     }
+}
+
+/// Returns whether a sentence speaks of `A` or `B`.
+fn names_a_side(sentence: &str) -> bool {
+    let mut words = sentence.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| matches!(word, "A" | "B"))
 }
 
 #[cfg(test)]

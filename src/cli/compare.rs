@@ -14,7 +14,8 @@ use super::{input, request, secrets};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::dialect::request::{Disposition, Note, TranslateError, are_alike, translate};
-use crate::inspect::compare::{Expect, compare};
+use crate::inspect::around::Pairs;
+use crate::inspect::compare::{Expect, compare, compare_sides};
 use crate::inspect::{Inspection, Severity};
 use crate::journal::{Entry, ExchangeId, is_secret_name};
 use crate::report;
@@ -48,12 +49,20 @@ pub(super) fn run(global: &Global, args: &CompareArgs) -> Result<Exit, Failure> 
             Err(Failure::Usage(why.into()))
         }
         (ComparedInput::File(a, i), ComparedInput::File(b, j)) => {
+            let pair = if a == b { paired(global, &a, [i, j], args)? } else { None };
+            let [i, j] = pair.map_or([i, j], |pair| pair.map(Some));
             for (x, (path, which)) in [(0, (a, i)), (1, (b, j))] {
                 for entry in recorded(global, &path, which, args, x)? {
                     printer.take(&entry)?;
                 }
             }
-            report_pair(global, args, &printer, [0, 1], None)
+            report_pair(
+                global,
+                args,
+                &printer,
+                [0, 1],
+                pair.map_or(Seen::Apart, |_| Seen::AroundGateway),
+            )
         }
         (ComparedInput::Call(a), ComparedInput::Call(b)) => {
             live(global, args, [*a, *b], &mut config, printer)
@@ -119,7 +128,12 @@ fn recorded(
     let number = match (which, numbers.len()) {
         (Some(n), _) if numbers.contains(&n) => n,
         (Some(n), _) => {
-            return Err(Failure::Usage(format!("{shown} has no exchange {n}; it has {}", list())));
+            let has = match numbers.len() {
+                0 => "none".to_owned(),
+                1 => format!("only exchange {}", list()),
+                _ => format!("the exchanges {}", list()),
+            };
+            return Err(Failure::Usage(format!("{shown} has no exchange {n}; it has {has}")));
         }
         (None, 1) => numbers.iter().next().copied().unwrap_or(0),
         (None, 0) => return Err(Failure::Usage(format!("{shown} holds no exchange"))),
@@ -235,7 +249,7 @@ fn live(
     let ended = runner.close();
     result?;
     let exit = match once.answers[..] {
-        [a, b] => report_pair(global, args, &printer, [a, b], None)?,
+        [a, b] => report_pair(global, args, &printer, [a, b], Seen::Apart)?,
         _ => printer.exit(),
     };
     Ok(ended.exit(exit))
@@ -270,8 +284,38 @@ fn proven(
     let ended = runner.close();
     let Some((direct, proof)) = proof else { return Ok(ended.exit(printer.exit())) };
     let Some(control) = proof.control() else { return Ok(ended.exit(printer.exit())) };
-    let exit = report_pair(global, args, &printer, [direct, control], Some(&proof))?;
+    let exit = report_pair(global, args, &printer, [direct, control], Seen::Proven(&proof))?;
     Ok(ended.exit(exit))
+}
+
+/// The relation of two exchanges that are compared.
+#[derive(Clone, Copy)]
+enum Seen<'a> {
+    /// They are two calls.
+    Apart,
+    /// They are one call, recorded on both sides of a gateway: first what it received.
+    AroundGateway,
+    /// The gateway's upstream served it the bytes of the first.
+    Proven(&'a Proof),
+}
+
+/// The numbers of two exchanges of one session that are one call on both sides of a gateway: of the call upstream, then of
+/// the client's. Says where that is not the order in which they were named.
+fn paired(
+    global: &Global,
+    path: &Path,
+    named: [Option<ExchangeId>; 2],
+    args: &CompareArgs,
+) -> Result<Option<[ExchangeId; 2]>, Failure> {
+    let [Some(a), Some(b)] = named else { return Ok(None) };
+    let bare = BareArgs { dialect: args.request.dialect.clone(), status: None, content_type: None };
+    let pairs = Pairs::of(&input::open(global, path, &bare)?.entries);
+    let owns = |upstream, client| pairs.owner(upstream).is_some_and(|(owner, _)| owner == client);
+    if owns(b, a) {
+        global.notify(&format!("A is #{b}, the call upstream; B is #{a}, the client's call"));
+        return Ok(Some([b, a]));
+    }
+    Ok(owns(a, b).then_some([a, b]))
 }
 
 /// Compares two exchanges that are over, and writes the result. After a signal, what has arrived is still
@@ -281,12 +325,15 @@ fn report_pair(
     args: &CompareArgs,
     printer: &Printer,
     answers: [ExchangeId; 2],
-    proof: Option<&Proof>,
+    seen: Seen<'_>,
 ) -> Result<Exit, Failure> {
     let [x, y] = answers;
     let (Some(a), Some(b)) = (printer.kept(x), printer.kept(y)) else { return Ok(printer.exit()) };
-    let expect = if proof.is_some() { Expect::Same } else { expected(args, a, b) };
-    let found = compare(a, b, expect);
+    let (found, proof) = match seen {
+        Seen::Apart => (compare(a, b, expected(args, a, b)), None),
+        Seen::AroundGateway => (compare_sides(a, b), None),
+        Seen::Proven(proof) => (compare(a, b, Expect::Same), Some(proof)),
+    };
     let mut out = Page::new(global.palette().color);
     match args.output.output {
         Format::Text => {

@@ -24,6 +24,8 @@ pub(super) struct Printer {
     options: Arc<InspectOptions>,
     exchanges: BTreeMap<ExchangeId, (Inspection, Ndjson)>,
     printed: usize,
+    /// The first one has its number above it, as the others do.
+    numbered: bool,
     /// Outcomes of the exchanges of a recording.
     cases: BTreeMap<ExchangeId, (Label, Case)>,
     worst: Option<Severity>,
@@ -118,6 +120,7 @@ impl Printer {
             options: Arc::new(config.options.clone()),
             exchanges: BTreeMap::new(),
             printed: 0,
+            numbered: false,
             cases: BTreeMap::new(),
             worst: None,
             kept: None,
@@ -159,6 +162,11 @@ impl Printer {
         }
         self.clients = clients;
         Ok(self)
+    }
+
+    /// Writes the number of the first exchange above it, too: others follow.
+    pub(super) fn number_all(&mut self) {
+        self.numbered = true;
     }
 
     /// Shows only the frames that a filter selects.
@@ -204,7 +212,12 @@ impl Printer {
             }
             Format::Text if over && self.kept.is_none() => {
                 if self.printed > 0 {
-                    writeln!(self.out, "\n{}\n", "─".repeat(72))?;
+                    writeln!(self.out)?;
+                }
+                if self.printed > 0 || self.numbered {
+                    let name = format!("── #{} ", entry.exchange);
+                    let rule = "─".repeat(72_usize.saturating_sub(name.chars().count()));
+                    writeln!(self.out, "{name}{rule}\n")?;
                 }
                 // Write the whole report at once: it is long, and each line would be a system call otherwise.
                 let mut page = Page::new(self.palette.color);

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use crate::config::Environment;
-use crate::journal::{self, Secrets, is_secret_name};
+use crate::journal::{self, Secrets, is_secret_name, is_secret_variable};
 
 /// All that is known so far.
 static KNOWN: Mutex<Option<Secrets>> = Mutex::new(None);
@@ -12,7 +12,7 @@ static KNOWN: Mutex<Option<Secrets>> = Mutex::new(None);
 pub(super) fn learn(environment: &Environment, args: impl Iterator<Item = String>) {
     let mut secrets = Secrets::default();
     for (name, value) in environment.process() {
-        if is_secret_name(name) {
+        if is_secret_variable(name) {
             secrets.add(value);
         }
         secrets.add_from_text(value, true);

@@ -37,15 +37,25 @@ pub(super) fn run(global: &Global, args: &SessionsArgs) -> Result<Exit, Failure>
     if files.is_empty() {
         global.notify("No saved sessions");
     }
+    let mut exit = Exit::Ok;
     for path in files {
         let session = read(path, &options, u64::MAX);
+        if let (Err(UnreadSession::Failed(why)), false) =
+            (&session.exchanges, args.files.is_empty())
+        {
+            exit = Exit::Usage;
+            if !args.json {
+                global.notify(why);
+                continue;
+            }
+        }
         match args.json {
             true => write_json(&session, &mut out)?,
             false => write_text(&session, &mut out)?,
         }
     }
     out.flush()?;
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 /// The saved sessions, the newest first; those that are too large to be read at once say so.

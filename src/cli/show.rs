@@ -32,6 +32,10 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
         if recording.entries.is_empty() {
             global.notify(&format!("{} holds no exchange", file.display()));
         }
+        let number = recording.entries.first().map(|entry| entry.exchange);
+        if recording.entries.iter().any(|entry| Some(entry.exchange) != number) {
+            printer.number_all();
+        }
         let mut next = first;
         let mut sides = SessionSides::of(&recording.entries, &config.options);
         // Drop each entry once it was taken in: the inspection has its bytes.
@@ -114,6 +118,7 @@ fn named(name: &str) -> Result<Vec<&'static Client>, Failure> {
     let rows: Vec<_> = if name == "all" { clients().collect() } else { find(name).collect() };
     if rows.is_empty() {
         let mut names: Vec<_> = clients().map(|client| client.name).collect();
+        names.sort_unstable();
         names.dedup();
         let names = names.join(", ");
         return Err(Failure::Usage(format!("no client {name:?}; there are {names}, and all")));

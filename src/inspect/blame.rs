@@ -6,6 +6,7 @@
 
 use super::author::{Author, words_of};
 use super::{Finding, Inspection};
+use crate::journal::EndCause;
 use crate::rule::{Code, Party, Phase, Severity};
 use crate::text;
 
@@ -349,8 +350,11 @@ impl Inspection {
         match party {
             Party::Provider => {
                 let (writer, who) = self.writer();
+                // A capture does not say how the connection ended, and may end before the answer did.
+                let is_observed = self.end.as_ref().is_none_or(|end| end.0 != EndCause::Unknown);
+                let is_end_unknown = cause.phase() == Phase::End && !is_observed;
                 let confidence = match (writer, &self.head) {
-                    (Party::Provider, Some(_)) => Likely,
+                    (Party::Provider, Some(_)) if !is_end_unknown => Likely,
                     _ => Guess,
                 };
                 let what = match cause.phase() {

@@ -215,7 +215,7 @@ impl ZstdDecoder {
         }))
     }
 
-    /// Decodes byte by byte, as [`write`] does.
+    /// Decodes byte by byte, as [`write()`] does.
     fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
         for byte in wire.chunks(1) {
             let mut input = InBuffer::around(byte);

@@ -110,6 +110,12 @@ pub fn is_secret_name(name: &str) -> bool {
             || LAST_WORDS.iter().any(|word| last_word(name).eq_ignore_ascii_case(word)))
 }
 
+/// Returns whether the value of a variable of the environment of this name is a credential: `PWD` is the working
+/// directory.
+pub fn is_secret_variable(name: &str) -> bool {
+    !matches!(name, "PWD" | "OLDPWD") && is_secret_name(name)
+}
+
 /// The last word of a name: `x-api-pwd`, `apiPwd`.
 fn last_word(name: &str) -> &str {
     let from = name

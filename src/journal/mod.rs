@@ -11,7 +11,8 @@ mod mask;
 mod secrets;
 
 pub use credential::{
-    RUN, credential, in_addresses, is_secret_name, is_secret_parameter, redacted, starred,
+    RUN, credential, in_addresses, is_secret_name, is_secret_parameter, is_secret_variable,
+    redacted, starred,
 };
 pub use entry::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,

@@ -165,6 +165,12 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// The names of terms.
+const NAMES: &[&str] = &[
+    "kind", "event", "channel", "choice", "text", "raw", "path", "finding", "severity", "gap",
+    "at", "len",
+];
+
 fn term(word: &str) -> Result<Term, FilterError> {
     let (negated, rest) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
     let name_end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
@@ -202,6 +208,9 @@ fn term(word: &str) -> Result<Term, FilterError> {
             Test::Len(Bound { than: than(sign), value: bytes })
         }
         (_, "") => Test::Raw(Needle::new(rest).ok_or(FilterError::Empty)?),
+        _ if NAMES.contains(&name) => {
+            return Err(wrong(&format!("{name} does not go with {sign}")));
+        }
         _ => return Err(FilterError::Name(name.to_owned())),
     };
     Ok(Term { negated, test })
@@ -394,6 +403,7 @@ mod tests {
         let why = |text: &str| Filter::parse(text).unwrap_err().to_string();
         assert!(why("").contains("empty"));
         assert!(why("knd:event").contains("no filter is called \"knd\""));
+        assert!(why("gap>>1").contains("gap does not go with >>"));
         assert!(why("gap>soon").contains("a time such as 500ms"));
         assert!(why("finding:no-such").contains("no finding has that code"));
         assert!(why("$.[").contains("not a JSONPath query"));

@@ -157,7 +157,10 @@ fn of(model: &Model) -> Band {
     }
     let (role, state) = state(inspection);
     let headline = inspection.short_verdict();
-    Band { role: Some(role), state, headline, who: who(inspection), facts, key: explains }
+    // A fault that a client's side shows may be the gateway's; the comparison of both sides says.
+    let is_half = model.paired_call().is_some_and(|pair| pair.client == exchange.id);
+    let who = who(inspection, if is_half { "Blame (this side alone)" } else { "Blame" });
+    Band { role: Some(role), state, headline, who, facts, key: explains }
 }
 
 /// The state of a stream that is over, and its background. Only what was delivered whole, with an
@@ -249,7 +252,7 @@ fn running(exchange: &Exchange, now: Micros) -> Band {
 }
 
 /// Returns the party that has to act, and the clients that return less than the stream has.
-fn who(inspection: &Inspection) -> Option<Who> {
+fn who(inspection: &Inspection, blamed: &str) -> Option<Who> {
     let suffer: Vec<&str> = inspection
         .clients()
         .iter()
@@ -265,8 +268,8 @@ fn who(inspection: &Inspection) -> Option<Who> {
     let Some(blame) = inspection.blame() else {
         return fails.map(|fails| Who { full: fails.clone(), short: fails });
     };
-    let short = format!("Blame: {} ({})", blame.party.name(), blame.confidence.name());
-    let full = format!("Blame: {}", blame.line());
+    let short = format!("{blamed}: {} ({})", blame.party.name(), blame.confidence.name());
+    let full = format!("{blamed}: {}", blame.line());
     let with = |blame: String| match &fails {
         Some(fails) => format!("{blame}  ·  {fails}"),
         None => blame,

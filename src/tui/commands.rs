@@ -120,7 +120,7 @@ pub(super) fn say_where(model: &mut Model, contexts: &[Context], key: KeyEvent) 
         .enumerate()
         .map(|(i, pane)| (pane.spec().context(), format!("{} {}", i + 1, pane.spec().title.0)))
         .collect();
-    places.push((Context::Panes, "every pane".to_owned()));
+    places.push((Context::Panes, "the panes".to_owned()));
     places.push((Context::Compare, "a comparison".to_owned()));
     let found: Vec<String> = places
         .iter()

@@ -75,6 +75,7 @@ pub(super) fn footer(model: &Model, top: &dyn Screen, area: Rect, buf: &mut Buff
         return;
     }
     let mut x = area.x;
+    let mut shown = Vec::new();
     for action in top.offers(model) {
         let Some(key) = model.keys().key_for(&contexts, action) else { continue };
         // This key has several meanings; show only the current one.
@@ -83,6 +84,10 @@ pub(super) fn footer(model: &Model, top: &dyn Screen, area: Rect, buf: &mut Buff
             Action::Interrupt if model.is_running() || model.loading().is_some() => "stop",
             _ => top.label(model, action).unwrap_or(action.short()),
         };
+        // Two actions may be the same to whoever reads it.
+        if shown.contains(&(key.clone(), label)) {
+            continue;
+        }
         let wide = (key.width() + label.width() + 2 + 2) as u16;
         // What does not fit whole is left out, not truncated.
         if x + wide > area.right() {
@@ -100,5 +105,6 @@ pub(super) fn footer(model: &Model, top: &dyn Screen, area: Rect, buf: &mut Buff
             ],
         );
         x += wide;
+        shown.push((key, label));
     }
 }

@@ -45,6 +45,11 @@ impl Panes {
     }
 
     /// Returns the areas of everything on the screen.
+    /// Returns whether the screen has room for one pane only.
+    fn is_alone(&self, model: &Model) -> bool {
+        self.areas(model).tabs.height > 0
+    }
+
     fn areas(&self, model: &Model) -> Areas {
         let size = model.size();
         let beside: Vec<usize> =
@@ -221,6 +226,9 @@ impl Screen for Panes {
             offered.push(Action::History);
         }
         offered.extend([Action::Zoom, Action::SaveSession, Action::Palette, Action::Quit]);
+        if self.is_alone(model) {
+            offered.retain(|action| *action != Action::Zoom);
+        }
         let mut once = Vec::new();
         for action in offered {
             if !once.contains(&action) {
@@ -248,6 +256,9 @@ impl Screen for Panes {
         match action {
             Action::NextPane => self.go(model, self.next(model, true)),
             Action::PreviousPane => self.go(model, self.next(model, false)),
+            Action::Zoom if self.is_alone(model) => {
+                model.notify("This size has room for one pane: it has all of it");
+            }
             Action::Zoom => self.zoom = !self.zoom,
             Action::Back if model.clear_search() => {}
             Action::Back if self.zoom => self.zoom = false,

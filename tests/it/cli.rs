@@ -213,6 +213,9 @@ fn damaged_sessions_are_listed_repaired_merged_and_split() {
     let at = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(2).unwrap().0;
     bytes[at - 5] = 0xff;
     std::fs::write(p.path("a"), &bytes).unwrap();
+    let missing = p.run(&["sessions", "a", "missing"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("missing: "), "{missing:?}");
     let listed = p.lines(&["sessions", "a", "b", "--json"]);
     assert_eq!(listed.len(), 2);
     assert_eq!((&listed[1]["outcome"], &listed[1]["x"]), (&"ok".into(), &0.into()));

@@ -493,6 +493,18 @@ fn no_part_of_a_session_by_another_hand_shows_a_secret() {
     }
 }
 
+#[test]
+fn the_working_directory_is_no_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let missing = format!("{folder}/missing.jsonl");
+    let env = [("PWD", folder), ("OLDPWD", folder), ("SERVICE_PWD", "a-password-of-mine")];
+    let shown = String::from_utf8(run(dir.path(), &env, &["show", &missing])).unwrap();
+    assert!(shown.contains(&missing), "{shown}");
+    let shown = run(dir.path(), &env, &["show", "a-password-of-mine"]);
+    assert_absent(&shown, "a-password-of-mine", "a message");
+}
+
 /// The same where bodies are under a content coding, of the response and of the request.
 #[test]
 fn no_coded_body_of_a_session_by_another_hand_holds_a_secret() {

@@ -853,7 +853,26 @@ fn both_sides_of_a_gateway_are_paired_and_compared() {
     let again: Vec<_> = lines.filter(|l| l["type"] == "pair").collect();
     assert_eq!(again.iter().collect::<Vec<_>>(), pairs);
     assert_eq!(code, Some(1));
-    assert!(show("text").1.contains("#0 → #1, #2 (by body)"));
+    let (_, text) = show("text");
+    let pair = text.split_once("#0 → #1, #2 (by body)").unwrap().1;
+    for line in [
+        "\n    A is #2, the call upstream; B is #0, the client's call\n",
+        "\n    blame  gateway (certain): ",
+    ] {
+        assert!(pair.contains(line), "{pair}");
+    }
+    // Each report has its number.
+    assert!((0..5).all(|x| text.contains(&format!("── #{x} ──"))), "{text}");
+    // Named alone the two are still one call.
+    for [a, b] in [["s.jsonl#2", "s.jsonl#0"], ["s.jsonl#0", "s.jsonl#2"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sselens"));
+        command.args(["compare", a, b]).current_dir(dir.path());
+        let out = command.env_clear().env("HOME", dir.path()).output().unwrap();
+        let out = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+        assert!(out.contains("blame    gateway (certain)"), "{out}");
+        let says = "A is #2, the call upstream; B is #0, the client's call";
+        assert_eq!(out.contains(says), a.ends_with("#0"), "{out}");
+    }
 }
 
 /// What was posted: the request's headers and body.

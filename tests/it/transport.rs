@@ -276,13 +276,13 @@ fn a_secret_inside_of_a_coding_is_withheld() {
         coded.write_all(&text.as_bytes()[key..]).unwrap();
         coded.finish().unwrap()
     };
-    let codings: [(&str, &dyn Fn(String) -> Vec<u8>, &str); 2] =
-        [("gzip", &gzip, " sk-01"), ("zstd", &zstd, "")];
+    let coded = |coding: &str, text| if coding == "gzip" { gzip(text) } else { zstd(text) };
+    let codings = [("gzip", " sk-01"), ("zstd", "")];
     let keys = [("sk-0123456789abcdef", true), ("sk-01", false)];
-    for ((coding, coded, read), (key, withheld)) in
+    for ((coding, read), (key, withheld)) in
         codings.into_iter().flat_map(|coding| keys.map(|key| (coding, key)))
     {
-        let body = coded(text(key));
+        let body = coded(coding, text(key));
         assert!(coding == "zstd" || !body.windows(5).any(|w| w == b"sk-01"), "seen on the wire");
         let kept = body.clone();
         let (at, server) = once(move |_| {

@@ -38,6 +38,10 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("80x24", "?<esc>", &["!╭─ Keys ─"]),
     ("80x24", "<f1>", &["╭─ Keys ─"]),
     ("80x24", ":zoom<esc>", &["!zoom"]),
+    // A pane that has the whole screen cannot grow, and says so.
+    ("80x24", "3", &["!z zoom"]),
+    ("80x24", "3z", &["This size has room for one pane"]),
+    ("160x45", "3", &["z zoom"]),
     // Search selects the frame, and n the next one.
     ("80x24", "2g/greet<enter>", &["▸   4"]),
     ("80x24", "2g/greet<enter>n", &["▸   7"]),

@@ -109,7 +109,7 @@ fn a_key_that_does_not_count_says_where_it_does() {
     let mut two = exchange(0, &reasoning_only());
     two.extend(exchange(1, &reasoning_only()));
     let compared = play(opened(two), (80, 24), "C<enter>R", Vec::new());
-    compared.shows("R works in every pane (repeat), not here");
+    compared.shows("R works in the panes (repeat), not here");
 }
 
 /// A provider of which no model is listed.

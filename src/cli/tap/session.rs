@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use super::super::args::{FailOn, Format, Global, OutputArgs, TapArgs as Args, TapFormat};
 use super::super::around::{Around, GatewayPair};
@@ -130,15 +131,15 @@ impl<'a> TapSession<'a> {
     ) -> Result<Exit, Failure> {
         crate::priority::step_back();
         tokio::pin!(stop);
-        let mut ask = tokio::time::Instant::now();
+        let mut ask = tokio::time::interval(PAIRS);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 exit = &mut stop => return Ok(exit),
                 Some(text) = self.troubles.recv() => self.lost(text),
-                () = tokio::time::sleep_until(ask), if self.around.as_ref().is_some_and(Around::waits) => {
+                _ = ask.tick(), if self.around.as_ref().is_some_and(Around::waits) => {
                     taps.iter().for_each(Tap::ask_report);
-                    ask = tokio::time::Instant::now() + PAIRS;
                 }
                 news = news.recv() => match news {
                     Some((side, news)) => self.take(side, news)?,

@@ -83,7 +83,7 @@ fn by_code(
         }
         _ => {
             let brief = worst.code.rule().brief;
-            let why = format!("{brief}; {direct}, asked at the same time, has no such fault");
+            let why = format!("{brief}; {direct} has no such fault");
             Blame::new(Party::Gateway, Likely, why)
         }
     })

@@ -119,6 +119,23 @@ fn one_call_that_was_seen_on_both_sides_leaves_no_doubt() {
     assert!(blame.is_none_or(|blame| blame.party != Party::Gateway));
 }
 
+#[test]
+fn a_finish_after_a_call_that_the_gateway_gave_up_is_fabricated() {
+    let begun = &sound()[..5];
+    let given_up = inspected(200, SSE, begun, EndCause::Cancelled);
+    let end = [chunk("{}", "\"stop\""), "data: [DONE]\n\n".to_owned()];
+    let finished = stream(&[begun, &end].concat());
+    let one_call = compare_sides(&given_up, &finished);
+    assert_eq!(one_call.differences[0].code, Code::GwFabricatedFinish, "{}", one_call.verdict);
+    let blame = one_call.blame.unwrap();
+    assert_eq!((blame.party, blame.confidence), (Party::Gateway, Certainty::Certain));
+    // Of two calls the user stopped one, and how it would have gone on is unknown.
+    assert!(!codes(&given_up, &finished).contains(&"gw-fabricated-finish"));
+    // Of a call that both sides gave up nothing is fabricated.
+    let both = compare_sides(&given_up, &inspected(200, SSE, begun, EndCause::Cancelled));
+    assert!(both.differences.iter().all(|d| d.code != Code::GwFabricatedFinish));
+}
+
 /// A stream of these deltas of choices, with a finish for each choice.
 fn answers(deltas: &[(u32, &str, &str)]) -> Vec<String> {
     let event = |choice: u32, delta: &str, finish: &str| {

@@ -2,6 +2,7 @@
 
 use super::side::{ComparedSide, disposition, foreign, is_failure};
 use super::{FoundDifferences, Severity, both};
+use crate::inspect::Reason;
 use crate::inspect::detect::{is_filter, is_length};
 use crate::rule::Code;
 use crate::text::preview;
@@ -75,7 +76,9 @@ pub(super) fn finish(a: &ComparedSide<'_>, b: &ComparedSide<'_>, found: &mut Fou
     };
     let (left, right) = (words(a), words(b));
     let Some((first, reported)) = right.first() else { return };
-    if b.error().is_some() || left.is_empty() && a.was_cut_short() {
+    // Of one call on both sides of a gateway it was the gateway that did not wait.
+    let gave_up = found.one_call && a.seen.reason() == Some(Reason::Cancelled);
+    if b.error().is_some() || left.is_empty() && a.was_cut_short() && !gave_up {
         return;
     }
     if a.error().is_some() && is_filtered(b) {

@@ -193,6 +193,8 @@ struct FoundDifferences {
     differences: Vec<Difference>,
     /// The other call was cut: what it lacks is missing for that.
     cut: bool,
+    /// They are one call on both sides of a gateway.
+    one_call: bool,
 }
 
 /// The values of both sides that a difference shows.
@@ -301,6 +303,7 @@ fn compared(a: &Inspection, b: &Inspection, expect: Expect, one_call: bool) -> C
         options,
         differences: Vec::new(),
         cut: false,
+        one_call,
     };
     for check in checks(expect, direct, other, a.body() == b.body()) {
         check(direct, other, &mut found);

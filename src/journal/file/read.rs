@@ -187,7 +187,8 @@ impl SessionReader {
         let why = match zero {
             Some(_) if recovered => format!("{} before its entry", zeros(line)),
             Some(_) => zeros(line),
-            None => why.to_string(),
+            // The reader of JSON knows of this line only.
+            None => why.to_string().replace(" at line 1 column ", " at column "),
         };
         match recovered || line.ends_with(b"\n") {
             true => self.session.damaged.push(DamagedLine { line: number, why, entries: before }),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::RequestError;
 use crate::action::{Draft, ValueSource, VariableState, Variables};
 use crate::config::Environment;
-use crate::journal::is_secret_name;
+use crate::journal::{is_secret_name, is_secret_variable};
 use crate::json::Tape;
 
 /// A piece of a text with variables.
@@ -143,7 +143,7 @@ impl Filling<'_> {
             let secret = match source {
                 Some(ValueSource::Typed) => true,
                 Some(ValueSource::Environment) => {
-                    place == ValuePlace::Header || is_secret_name(name)
+                    place == ValuePlace::Header || is_secret_variable(name)
                 }
                 Some(_) => is_secret_name(name),
                 None => false,

@@ -388,9 +388,23 @@ fn draw_verdict(model: &Model, area: Rect, buf: &mut Buffer) {
     let mut wrap = Wrap::default();
     wrap.update(&text, place.width.into());
     let style = theme.of(Role::Title);
-    for row in 0..area.height {
+    // Who has to act is what the screen is for: it has the last line where the verdict would take all.
+    let blame = computed.and_then(|computed| computed.comparison.blame.as_ref());
+    let blame = blame.filter(|_| role != Role::Running && area.height > 1);
+    let blame = blame.filter(|_| wrap.len() > area.height.into());
+    let mut rows = area.height;
+    let mut text = text;
+    if let (Some(blame), Some(computed)) = (blame, computed) {
+        rows -= 1;
+        text.clone_from(&computed.comparison.verdict);
+        wrap.update(&text, place.width.into());
+        let line = format!("Blame: {}", blame.line());
+        let line = line::fit(&line, place.width.into());
+        line::put(buf, Rect { y: place.y + rows, ..place }, &[(&line, style)]);
+    }
+    for row in 0..rows {
         let mut range = wrap.line(row.into(), text.len());
-        if row + 1 == area.height {
+        if row + 1 == rows {
             range.end = text.len();
         }
         let piece = line::fit(text[range].trim_end(), place.width.into());
