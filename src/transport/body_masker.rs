@@ -8,6 +8,10 @@ use crate::journal::{Head, Masker, RUN, Secrets, Span};
 /// The most bytes that wait for the end of their block: more than a block of zstd has.
 const MOST_UNDECIDED: usize = 256 << 10;
 
+/// The most bytes of decoded text that are searched: the inspection decodes no more either, and a few bytes can unpack to
+/// any number.
+const MOST_SEARCHED: u64 = 1 << 30;
+
 /// The most characters of withheld text that are told.
 const MOST_SAID: usize = 300;
 
@@ -91,6 +95,8 @@ struct Coded {
     before: usize,
     /// The bytes of a block whose end has not arrived: what it holds is not known.
     undecided: BytesMut,
+    /// Number of bytes that were decoded.
+    decoded: u64,
     found: bool,
     reported: bool,
 }
@@ -101,7 +107,8 @@ impl Coded {
         let decoder = head.header("content-encoding").and_then(ContentDecoder::of)?;
         let secrets = (!secrets.is_empty()).then(|| secrets.clone())?;
         let (tail, undecided) = (Vec::new(), BytesMut::new());
-        Some(Self { decoder, secrets, tail, before: 0, undecided, found: false, reported: false })
+        let (found, reported) = (false, false);
+        Some(Self { decoder, secrets, tail, before: 0, undecided, decoded: 0, found, reported })
     }
 
     /// Looks into the next read, until a byte completes a run of a secret in what is decoded. Returns the end of the
@@ -109,9 +116,13 @@ impl Coded {
     fn look(&mut self, read: &[u8]) -> Option<usize> {
         let mut decided = None;
         for (i, byte) in read.iter().enumerate() {
+            if self.decoded > MOST_SEARCHED {
+                return Some(read.len());
+            }
             self.before = self.tail.len();
             // The inspection reports damage; this only searches what was decoded before it.
             let _ = self.decoder.feed(&[*byte], &mut self.tail);
+            self.decoded += (self.tail.len() - self.before) as u64;
             if !self.secrets.find(&self.tail).is_empty() {
                 self.found = true;
                 break;
@@ -228,6 +239,23 @@ mod tests {
         let wire = [&b"\x50\x2a\x4d\x18\xff\xff\xff\xff"[..], &vec![b'a'; 1_000_000]].concat();
         let (kept, held, _) = keep("zstd", &wire, 1_000);
         assert!(kept.len() == wire.len() && held <= MOST_UNDECIDED + 1_000, "{held}");
+    }
+
+    #[test]
+    fn not_all_that_a_few_bytes_unpack_to_is_searched() {
+        // Blocks of 128 KiB, each in four bytes: a frame with a window of 128 KiB, and no end.
+        let block = [2, 0, 16, b'A'];
+        let mut coded = Coded::of(&head("zstd"), &secrets()).unwrap();
+        assert_eq!(coded.look(b"\x28\xb5\x2f\xfd\x00\x38"), None);
+        for _ in 0..4 {
+            assert_eq!(coded.look(&block), Some(4));
+        }
+        assert_eq!(coded.decoded, 4 << 17);
+        coded.decoded = MOST_SEARCHED + 1;
+        assert_eq!(
+            (coded.look(&block.repeat(1000)), coded.decoded),
+            (Some(4000), MOST_SEARCHED + 1)
+        );
     }
 
     #[test]
