@@ -4,10 +4,11 @@
 use std::io::Write;
 
 use brotli_decompressor::DecompressorWriter;
-use flate2::write::{GzDecoder, ZlibDecoder};
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use zstd::stream::raw::{Decoder as ZstdContext, InBuffer, Operation as _, OutBuffer};
 
 use crate::frame::web_socket::MAX_INFLATION;
+use crate::journal::Head;
 
 /// The longest decoded body, in bytes: a few kilobytes can unpack to any size.
 pub(super) const MAX_DECODED: usize = 1 << 30;
@@ -40,7 +41,7 @@ pub struct ContentDecoder {
 }
 
 enum DecoderState {
-    Gzip(Box<GzDecoder<Vec<u8>>>),
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Deflate(Box<ZlibDecoder<Vec<u8>>>),
     Brotli(Box<DecompressorWriter<Vec<u8>>>),
     Zstd(Box<ZstdDecoder>),
@@ -65,10 +66,16 @@ impl std::fmt::Debug for ContentDecoder {
 impl ContentDecoder {
     /// The coding that a `content-encoding` value names; `None` for none at all.
     pub fn of(value: &str) -> Option<Self> {
-        let name = value.trim().to_ascii_lowercase();
+        // A list of one, which may name it beside what changes nothing.
+        let named = value.split(',').map(str::trim);
+        let mut named = named.filter(|c| !c.is_empty() && !c.eq_ignore_ascii_case("identity"));
+        let name = match (named.next(), named.next()) {
+            (None, _) => return None,
+            (Some(one), None) => one.to_ascii_lowercase(),
+            (Some(_), Some(_)) => value.trim().to_ascii_lowercase(),
+        };
         let state = match name.as_str() {
-            "" | "identity" => return None,
-            "gzip" | "x-gzip" => DecoderState::Gzip(Box::new(GzDecoder::new(Vec::new()))),
+            "gzip" | "x-gzip" => DecoderState::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             "deflate" => DecoderState::Deflate(Box::new(ZlibDecoder::new(Vec::new()))),
             "br" => DecoderState::Brotli(Box::new(DecompressorWriter::new(Vec::new(), 4096))),
             // It fails where there is no memory for it.
@@ -76,6 +83,14 @@ impl ContentDecoder {
             _ => DecoderState::Unknown,
         };
         Some(Self { name, state })
+    }
+
+    /// The coding that a head names, in one field or in several.
+    pub(crate) fn of_head(head: &Head) -> Option<Self> {
+        let fields = head.headers.iter();
+        let fields = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+        let values: Vec<&str> = fields.map(|(_, value)| value.as_str()).collect();
+        Self::of(&values.join(","))
     }
 
     /// The coding's name, lower case.
@@ -105,7 +120,7 @@ impl ContentDecoder {
     /// nothing.
     pub fn feed(&mut self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), CodingError> {
         let result = match &mut self.state {
-            DecoderState::Gzip(d) => write(&mut **d, GzDecoder::get_mut, wire, out),
+            DecoderState::Gzip(d) => write(&mut **d, MultiGzDecoder::get_mut, wire, out),
             DecoderState::Deflate(d) => write(&mut **d, ZlibDecoder::get_mut, wire, out),
             DecoderState::Brotli(d) => write(&mut **d, DecompressorWriter::get_mut, wire, out),
             DecoderState::Zstd(d) => d.feed(wire, out),
@@ -230,7 +245,9 @@ impl ZstdDecoder {
                     // The caller reports the error.
                     return Ok(());
                 }
-                if decoded < self.piece.len() {
+                // Asked again after the end of a frame, it would begin another one.
+                let is_empty = decoded < self.piece.len() || !self.is_inside_frame;
+                if is_empty && input.pos() == byte.len() {
                     break;
                 }
             }
@@ -292,7 +309,14 @@ mod tests {
         let wire = gzip(b"data: hello\n\n");
         assert!(decode("gzip", &wire[..wire.len() - 4], 99).1.is_err());
         assert!(decode("compress", b"x", 1).1.unwrap_err().to_string().contains("compress"));
-        assert!(ContentDecoder::of("identity").is_none());
+        for none in ["", "identity", " Identity , ", ","] {
+            assert!(ContentDecoder::of(none).is_none());
+        }
+        assert_eq!(ContentDecoder::of("identity, GZIP,").unwrap().name(), "gzip");
+        assert!(!ContentDecoder::of("gzip, br").unwrap().is_known());
+        // Members of gzip follow one another.
+        let two = [gzip(b"data: a\n\n"), gzip(b"data: b\n\n")].concat();
+        assert_eq!(decode("gzip", &two, 3), (b"data: a\n\ndata: b\n\n".to_vec(), Ok(())));
     }
 
     fn deflate(text: &[u8]) -> Vec<u8> {
@@ -345,6 +369,14 @@ mod tests {
             assert!(result.is_err() && long.as_bytes().starts_with(&out), "{cut}");
         }
         assert_eq!(decode("zstd", b"", 1), (Vec::new(), Ok(())));
+        // Output that fills the decoder's place exactly.
+        for len in [4095, 4096, 4097, 8192, 65_536] {
+            for checksum in [false, true] {
+                let text = &"0123456789".repeat(7_000)[..len];
+                let (out, result) = decode("zstd", &zstd(&[text], checksum), 9);
+                assert_eq!((out.len(), result), (len, Ok(())));
+            }
+        }
         let (out, result) = decode("zstd", &[&one[..], b"<html>"].concat(), 3);
         assert!(out == b"one\n" && result.is_err());
     }
@@ -405,7 +437,7 @@ mod tests {
     #[test]
     fn texts_under_a_coding_have_the_time_of_their_read() {
         use crate::inspect::tests::entry;
-        use crate::journal::{EntryKind, Head, Micros, Request};
+        use crate::journal::{EntryKind, Micros, Request};
         let text = |text: &str| {
             format!(
                 "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"

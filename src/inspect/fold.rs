@@ -114,7 +114,7 @@ impl Inspection {
             self.reading.decoder = dialect.decoder();
         }
         if !facts.has_begun() {
-            facts.coding = head.header("content-encoding").and_then(ContentDecoder::of);
+            facts.coding = ContentDecoder::of_head(head);
             facts.framer = Framer::new(Hint {
                 content_type: head.header("content-type").map(Into::into),
                 named_sse: false,

@@ -100,6 +100,41 @@ impl Masker {
     }
 }
 
+/// The way a run of a secret is in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundRun {
+    /// As it is.
+    Verbatim,
+    /// In JSON strings, split by escapes or deltas.
+    Joined,
+}
+
+/// Looks for secrets in a text that arrives piece by piece.
+#[derive(Debug, Default)]
+pub struct SecretSearch {
+    joined: Joined,
+    /// The end of the text so far, in which a run can begin.
+    tail: Vec<u8>,
+}
+
+impl SecretSearch {
+    /// Takes the next piece, and returns whether it completes a run.
+    pub fn find(&mut self, piece: &[u8], secrets: &Secrets) -> Option<FoundRun> {
+        if piece.is_empty() || secrets.is_empty() {
+            return None;
+        }
+        let joined = !self.joined.feed(piece, secrets).is_empty();
+        self.tail.extend_from_slice(piece);
+        let verbatim = !secrets.find(&self.tail).is_empty();
+        self.tail.drain(..self.tail.len().saturating_sub(RUN - 1));
+        match (verbatim, joined) {
+            (true, _) => Some(FoundRun::Verbatim),
+            (false, true) => Some(FoundRun::Joined),
+            (false, false) => None,
+        }
+    }
+}
+
 /// Finds secrets in messages that are there whole, also in strings that span several of them.
 #[derive(Debug, Clone, Default)]
 pub struct MessageMasker(Joined);

@@ -18,5 +18,5 @@ pub use entry::{
     EndCause, Entry, EntryKind, ExchangeId, Head, Headers, Limit, Micros, REDIRECT_FOLLOWED,
     Request, Side, Timeout,
 };
-pub use mask::{Masker, MessageMasker};
+pub use mask::{FoundRun, Masker, MessageMasker, SecretSearch};
 pub use secrets::{Secrets, Span};

@@ -105,7 +105,7 @@ fn same_body(recorded: &Recorded, body: &[u8]) -> bool {
     }
     let mut known = recorded.request.to_vec();
     for (offset, len) in &recorded.masked {
-        let span = *offset as usize..(offset + len) as usize;
+        let span = *offset as usize..offset.saturating_add(*len) as usize;
         if let (Some(to), Some(from)) = (known.get_mut(span.clone()), body.get(span)) {
             to.copy_from_slice(from);
         }

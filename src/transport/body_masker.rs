@@ -3,14 +3,13 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::inspect::ContentDecoder;
-use crate::journal::{Head, Masker, RUN, Secrets, Span};
+use crate::journal::{FoundRun, Head, Masker, RUN, SecretSearch, Secrets, Span};
 
 /// The most bytes that wait for the end of their block: more than a block of zstd has.
 const MOST_UNDECIDED: usize = 256 << 10;
 
-/// The most bytes of decoded text that are searched: the inspection decodes no more either, and a few bytes can unpack to
-/// any number.
-const MOST_SEARCHED: u64 = 1 << 30;
+/// The most bytes of decoded text that are searched: a few on the wire can unpack to any number.
+const MOST_SEARCHED: u64 = 256 << 20;
 
 /// The most characters of withheld text that are told.
 const MOST_SAID: usize = 300;
@@ -36,14 +35,14 @@ impl BodyMasker {
     /// Takes a read and returns the bytes that are settled by it, with the masked spans (offsets in the body).
     pub(crate) fn feed(&mut self, mut read: Bytes) -> (Bytes, Vec<Span>) {
         let Some(coded) = &mut self.coded else { return self.masker.feed(read) };
-        let was_found = coded.found;
-        let decided = if was_found { None } else { coded.look(&read) };
+        let is_withheld = coded.withheld.is_some();
+        let decided = if is_withheld { None } else { coded.look(&read) };
         let (mut bytes, mut masked) = (Bytes::new(), Vec::new());
         if let Some(end) = decided {
             coded.undecided.extend_from_slice(&read.split_to(end));
             (bytes, masked) = self.masker.feed(std::mem::take(&mut coded.undecided).freeze());
         }
-        if coded.found {
+        if coded.withheld.is_some() {
             // It, and what follows, which cannot be decoded without it.
             let len = std::mem::take(&mut coded.undecided).len() + read.len();
             let (stars, span) = self.masker.withhold(len);
@@ -53,6 +52,12 @@ impl BodyMasker {
             coded.undecided.extend_from_slice(&read);
         }
         (bytes, masked)
+    }
+
+    /// Returns whether bytes are withheld in which nobody has looked for a secret.
+    pub(crate) fn withholds_unsearched(&self) -> bool {
+        let withheld = self.coded.as_ref().and_then(|coded| coded.withheld.as_ref());
+        matches!(withheld, Some(Withheld::Unsearched))
     }
 
     /// Ends the body and returns what was still held back.
@@ -67,48 +72,68 @@ impl BodyMasker {
     /// The note, once, when something is withheld.
     pub(crate) fn note(&mut self) -> Option<String> {
         let coded = self.coded.as_mut()?;
-        let is_new = coded.found && !std::mem::replace(&mut coded.reported, true);
-        is_new.then(|| {
-            let name = crate::text::preview(coded.decoder.name(), 20);
-            let mut note = format!(
-                "The answer quotes a secret of yours inside of its {name} coding, where it cannot be \
-                 masked: it is not kept from there on."
-            );
-            // A block that is withheld may be all that the answer says.
-            let said = coded.secrets.mask(&String::from_utf8_lossy(&coded.tail));
-            let said = said.get(coded.before..).unwrap_or(&said);
-            if said.len() > RUN {
-                note += &format!(" It says: {}", crate::text::preview(said.trim(), MOST_SAID));
+        let withheld = coded.withheld.as_ref()?;
+        if std::mem::replace(&mut coded.reported, true) {
+            return None;
+        }
+        let name = crate::text::preview(coded.decoder.name(), 20);
+        Some(match withheld {
+            Withheld::Secret(said) => {
+                let mut note = format!(
+                    "The answer quotes a secret of yours inside of its {name} coding, where it cannot be \
+                     masked: it is not kept from there on."
+                );
+                if let Some(said) = said {
+                    note += &format!(" It says: {said}");
+                }
+                note
             }
-            note
+            Withheld::Unsearched => format!(
+                "The answer's {name} coding holds more than is searched for your secrets: it is not kept \
+                 from there on."
+            ),
         })
     }
+}
+
+/// Reason that a body is not kept from some byte on.
+enum Withheld {
+    /// A secret is in it; what the block that holds it says, masked, where that can be told.
+    Secret(Option<String>),
+    /// It is more than is searched.
+    Unsearched,
 }
 
 /// Undoes a body's content coding beside the recording, only to see whether a secret is in it.
 struct Coded {
     decoder: ContentDecoder,
     secrets: Secrets,
-    /// The data that was decoded last: a run can begin in it. Once a run is found, what it was found in.
-    tail: Vec<u8>,
-    /// Number of bytes in it that were decoded before the last read byte.
-    before: usize,
+    search: SecretSearch,
+    /// The text that the last byte decoded to.
+    piece: Vec<u8>,
     /// The bytes of a block whose end has not arrived: what it holds is not known.
     undecided: BytesMut,
     /// Number of bytes that were decoded.
     decoded: u64,
-    found: bool,
+    withheld: Option<Withheld>,
     reported: bool,
 }
 
 impl Coded {
     /// Of a body that is coded, where there is a secret to be found.
     fn of(head: &Head, secrets: &Secrets) -> Option<Self> {
-        let decoder = head.header("content-encoding").and_then(ContentDecoder::of)?;
+        let decoder = ContentDecoder::of_head(head)?;
         let secrets = (!secrets.is_empty()).then(|| secrets.clone())?;
-        let (tail, undecided) = (Vec::new(), BytesMut::new());
-        let (found, reported) = (false, false);
-        Some(Self { decoder, secrets, tail, before: 0, undecided, decoded: 0, found, reported })
+        Some(Self {
+            decoder,
+            secrets,
+            search: SecretSearch::default(),
+            piece: Vec::new(),
+            undecided: BytesMut::new(),
+            decoded: 0,
+            withheld: None,
+            reported: false,
+        })
     }
 
     /// Looks into the next read, until a byte completes a run of a secret in what is decoded. Returns the end of the
@@ -116,23 +141,36 @@ impl Coded {
     fn look(&mut self, read: &[u8]) -> Option<usize> {
         let mut decided = None;
         for (i, byte) in read.iter().enumerate() {
-            if self.decoded > MOST_SEARCHED {
-                return Some(read.len());
-            }
-            self.before = self.tail.len();
+            self.piece.clear();
             // The inspection reports damage; this only searches what was decoded before it.
-            let _ = self.decoder.feed(&[*byte], &mut self.tail);
-            self.decoded += (self.tail.len() - self.before) as u64;
-            if !self.secrets.find(&self.tail).is_empty() {
-                self.found = true;
+            let _ = self.decoder.feed(&[*byte], &mut self.piece);
+            self.decoded += self.piece.len() as u64;
+            if let Some(found) = self.search.find(&self.piece, &self.secrets) {
+                // Of what is split into pieces some are kept: to tell the rest would show it.
+                let said = (found == FoundRun::Verbatim).then(|| self.said()).flatten();
+                self.withheld = Some(Withheld::Secret(said));
                 break;
             }
-            self.tail.drain(..self.tail.len().saturating_sub(RUN - 1));
-            if !self.decoder.is_inside_block() || self.undecided.len() + i > MOST_UNDECIDED {
+            let held = decided.map_or(self.undecided.len() + i, |end| i - end);
+            if self.decoded > MOST_SEARCHED || held > MOST_UNDECIDED {
+                self.withheld = Some(Withheld::Unsearched);
+                break;
+            }
+            if !self.decoder.is_inside_block() {
                 decided = Some(i + 1);
             }
         }
         decided
+    }
+
+    /// The text of a block that the last byte completed, masked: it may be all that the answer says. `None` where it
+    /// is no block.
+    fn said(&self) -> Option<String> {
+        let mut masker = Masker::new(self.secrets.clone());
+        let (said, _) = masker.feed(Bytes::copy_from_slice(&self.piece));
+        let said = [said, masker.finish().0].concat();
+        let text = String::from_utf8_lossy(&said);
+        (said.len() > RUN).then(|| crate::text::preview(text.trim(), MOST_SAID))
     }
 }
 
@@ -237,8 +275,9 @@ mod tests {
     fn no_length_on_the_wire_makes_it_hold_back_much() {
         // A frame that decoders skip, of 4 GB by its header.
         let wire = [&b"\x50\x2a\x4d\x18\xff\xff\xff\xff"[..], &vec![b'a'; 1_000_000]].concat();
-        let (kept, held, _) = keep("zstd", &wire, 1_000);
-        assert!(kept.len() == wire.len() && held <= MOST_UNDECIDED + 1_000, "{held}");
+        let (kept, held, note) = keep("zstd", &wire, 1_000);
+        assert!(kept.is_empty() && held <= MOST_UNDECIDED + 1_000, "{held}");
+        assert!(note.unwrap().contains("more than is searched"));
     }
 
     #[test]
@@ -250,18 +289,67 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(coded.look(&block), Some(4));
         }
-        assert_eq!(coded.decoded, 4 << 17);
-        coded.decoded = MOST_SEARCHED + 1;
-        assert_eq!(
-            (coded.look(&block.repeat(1000)), coded.decoded),
-            (Some(4000), MOST_SEARCHED + 1)
-        );
+        assert!(coded.decoded == 4 << 17 && coded.withheld.is_none());
+        coded.decoded = MOST_SEARCHED - (3 << 17);
+        assert_eq!(coded.look(&block.repeat(1000)), Some(12));
+        assert!(matches!(coded.withheld, Some(Withheld::Unsearched)));
+    }
+
+    #[test]
+    fn a_block_after_many_empty_ones_is_withheld_whole() {
+        // Frames of empty blocks that end nowhere, then one with the key, all in one read.
+        let mut wire = b"\x28\xb5\x2f\xfd\x00\x38".to_vec();
+        wire.extend_from_slice(&[0, 0, 0].repeat(MOST_UNDECIDED / 3 - 20));
+        let text = format!("some text and {KEY} in a block");
+        let mut end = vec![0; 3 * 60];
+        end.extend_from_slice(&((text.len() << 3) as u32 | 1).to_le_bytes()[..3]);
+        end.extend_from_slice(text.as_bytes());
+        for at in [wire.len(), wire.len() + 30] {
+            let wire = [&wire[..], &end].concat();
+            let mut masker = BodyMasker::new(secrets());
+            masker.head(&head("zstd"), &secrets());
+            let mut kept = masker.feed(Bytes::copy_from_slice(&wire[..at])).0.to_vec();
+            kept.extend_from_slice(&masker.feed(Bytes::copy_from_slice(&wire[at..])).0);
+            kept.extend_from_slice(&masker.finish().0);
+            assert!(kept.len() == wire.len() && kept.ends_with(&vec![b'*'; text.len() + 3]));
+        }
+    }
+
+    #[test]
+    fn a_secret_in_pieces_is_found_under_a_coding() {
+        let delta = |text: &str| format!("data: {{\"delta\":{{\"content\":\"{text}\"}}}}\n\n");
+        let pieces: Vec<String> =
+            KEY.as_bytes().chunks(4).map(|p| delta(&String::from_utf8_lossy(p))).collect();
+        let escaped: String = KEY.bytes().map(|b| format!("\\u{b:04x}")).collect();
+        let escaped = [delta("some text before it"), delta(&escaped), delta("after")];
+        for texts in [&pieces[..], &escaped] {
+            for (coding, wire) in [("gzip", gzip(texts)), ("zstd", zstd(texts))] {
+                let (kept, _, note) = keep(coding, &wire, 9);
+                assert!(note.unwrap().ends_with("from there on."), "{coding}");
+                let text = decoded(coding, &kept);
+                // What the strings say, the last one as far as it is whole.
+                let said = |rest: &str| {
+                    let mut rest = rest.split('"').next().unwrap_or_default();
+                    loop {
+                        match serde_json::from_str::<String>(&format!("\"{rest}\"")) {
+                            Ok(said) => break said,
+                            Err(_) => rest = &rest[..rest.len() - 1],
+                        }
+                    }
+                };
+                let said: String = text.split("\"content\":\"").skip(1).map(said).collect();
+                assert!(secrets().find(said.as_bytes()).is_empty(), "{coding}: {said}");
+            }
+        }
     }
 
     #[test]
     fn only_coded_bodies_are_decoded_and_only_where_there_is_a_secret() {
         assert!(Coded::of(&head("identity"), &secrets()).is_none());
         assert!(Coded::of(&head("gzip"), &Secrets::default()).is_none());
+        let mut two = head("identity");
+        two.headers.push(("Content-Encoding".into(), "zstd".into()));
+        assert_eq!(Coded::of(&two, &secrets()).unwrap().decoder.name(), "zstd");
         let (kept, ..) = keep("identity", b"text without it", 4);
         assert_eq!(kept, b"text without it");
     }

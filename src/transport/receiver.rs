@@ -154,7 +154,7 @@ impl<T: Fn(Entry)> Receiver<'_, '_, T> {
         self.room -= data.len() as u64;
         let len = data.len() as u32;
         let (bytes, masked) = self.wire.masker.feed(data);
-        let echoes = !masked.is_empty();
+        let echoes = !masked.is_empty() && !self.wire.masker.withholds_unsearched();
         self.exchange.emit(at, EntryKind::Body { len, bytes, masked });
         if echoes {
             self.exchange.note_echo(at, "the response body");
