@@ -433,6 +433,19 @@ mod tests {
         }
     }
 
+    /// The bytes that a server sends for each text, which it flushes.
+    fn flushed<E: Write>(
+        mut encoder: E,
+        sent: fn(&mut E) -> &mut Vec<u8>,
+        texts: &[&str],
+    ) -> Vec<Vec<u8>> {
+        let one = |text: &&str| {
+            encoder.write_all(text.as_bytes()).and_then(|()| encoder.flush()).unwrap();
+            std::mem::take(sent(&mut encoder))
+        };
+        texts.iter().map(one).collect()
+    }
+
     /// Text that a server flushes is judged when it arrives, and not at the end.
     #[test]
     fn texts_under_a_coding_have_the_time_of_their_read() {
@@ -445,22 +458,10 @@ mod tests {
         };
         let texts = [text("one "), text("two "), text("three")];
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        let gzip: Vec<Vec<u8>> = texts
-            .iter()
-            .map(|text| {
-                gzip.write_all(text.as_bytes()).and_then(|()| gzip.flush()).unwrap();
-                std::mem::take(gzip.get_mut())
-            })
-            .collect();
-        let mut zstd = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
-        let zstd: Vec<Vec<u8>> = texts
-            .iter()
-            .map(|text| {
-                zstd.write_all(text.as_bytes()).and_then(|()| zstd.flush()).unwrap();
-                std::mem::take(zstd.get_mut())
-            })
-            .collect();
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let gzip = flushed(gzip, flate2::write::GzEncoder::get_mut, &texts);
+        let zstd = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        let zstd = flushed(zstd, zstd::stream::write::Encoder::get_mut, &texts);
         for (coding, reads) in [("gzip", gzip), ("zstd", zstd)] {
             let headers = [("content-type", "text/event-stream"), ("content-encoding", coding)];
             let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

@@ -11,7 +11,7 @@ const MOST_UNDECIDED: usize = 256 << 10;
 /// The most bytes of decoded text that are searched: a few on the wire can unpack to any number.
 const MOST_SEARCHED: u64 = 256 << 20;
 
-/// The most characters of withheld text that are told.
+/// The maximum length of the withheld text that a note quotes, in characters.
 const MOST_SAID: usize = 300;
 
 /// Masks a body as it arrives, read by read.
